@@ -1,0 +1,5 @@
+//! AWS kinds, the Ray platform that is built of them, and an emulated account
+//! to rehearse on.
+
+#[cfg(feature = "rehearsal")]
+pub mod rehearsal;

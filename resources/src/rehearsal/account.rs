@@ -1,0 +1,144 @@
+//! The account: identity, clock, random draws, and every service's state.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{ApiError, ec2, eks, iam, kms, logs, sts};
+
+/// What an account is made from.
+#[derive(Debug, Clone)]
+pub struct Seed {
+    /// Twelve digits.
+    pub account_id: String,
+    /// E.g. `us-east-1`.
+    pub region: String,
+    /// Every draw (durations, ids) follows from this number.
+    pub seed: u64,
+}
+
+/// The emulated account. All services share it, so that one can refuse what
+/// another still uses. It is serialisable: a rehearsal outlives its process.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Account {
+    /// Twelve digits.
+    pub account_id: String,
+    /// The one region that this account serves.
+    pub region: String,
+    /// State of the draws: advanced by each [`Account::draw`].
+    rng: u64,
+    /// The time of the call being handled, milliseconds since the Unix epoch.
+    /// Set by the caller (virtual in a rehearsal, real time when served).
+    pub now_ms: u64,
+    /// Durations drawn for life cycles, for checking a run's wall time.
+    pub drawn: Vec<DrawnDuration>,
+    /// IAM: global.
+    pub iam: iam::State,
+    /// KMS keys and aliases.
+    pub kms: kms::State,
+    /// CloudWatch log groups.
+    pub logs: logs::State,
+    /// VPCs, subnets, security groups, launch templates.
+    pub ec2: ec2::State,
+    /// Clusters, node groups, addons, access entries, updates.
+    pub eks: eks::State,
+}
+
+/// One life-cycle duration that was drawn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DrawnDuration {
+    /// `cluster/NAME`, `nodegroup/CLUSTER/NAME`, `addon/CLUSTER/NAME`, `role/NAME`, ...
+    pub what: String,
+    /// `create`, `update`, `delete`, `visible`.
+    pub phase: String,
+    /// When it began, milliseconds since the epoch.
+    pub began_ms: u64,
+    /// Milliseconds.
+    pub took_ms: u64,
+}
+
+impl Account {
+    /// An empty account.
+    pub fn new(seed: &Seed, now_ms: u64) -> Self {
+        Self {
+            account_id: seed.account_id.clone(),
+            region: seed.region.clone(),
+            rng: seed.seed,
+            now_ms,
+            drawn: Vec::new(),
+            iam: iam::State::default(),
+            kms: kms::State::default(),
+            logs: logs::State::default(),
+            ec2: ec2::State::default(),
+            eks: eks::State::default(),
+        }
+    }
+
+    /// Answers one API call. `service` is the SigV4 signing name (`eks`, `ec2`,
+    /// `iam`, `kms`, `logs`, `sts`), `params` and the answer have the members of
+    /// the operation's shapes under their wire names; lists are arrays.
+    ///
+    /// # Errors
+    /// The service's refusal.
+    pub fn handle(&mut self, service: &str, operation: &str, params: &Value) -> Result<Value, ApiError> {
+        self.settle();
+        match service {
+            "iam" => iam::call(self, operation, params),
+            "sts" => sts::call(self, operation, params),
+            "kms" => kms::call(self, operation, params),
+            "logs" => logs::call(self, operation, params),
+            "ec2" => ec2::call(self, operation, params),
+            "eks" => eks::call(self, operation, params),
+            other => Err(ApiError::new(
+                501,
+                "NotImplemented",
+                format!("The rehearsal account has no service {other}."),
+            )),
+        }
+    }
+
+    /// Brings every life cycle up to `now_ms` (CREATING becomes ACTIVE, what was
+    /// deleted vanishes), in the order in which things fall due.
+    pub fn settle(&mut self) {
+        eks::settle(self);
+    }
+
+    /// Draws a number in `[0, 1)` (splitmix64: the state is one serialisable word).
+    pub fn draw(&mut self) -> f64 {
+        #[allow(clippy::cast_precision_loss)]
+        let unit = (self.draw_u64() >> 11) as f64 / (1u64 << 53) as f64;
+        unit
+    }
+
+    /// Draws 64 bits.
+    pub fn draw_u64(&mut self) -> u64 {
+        self.rng = self.rng.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.rng;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Draws `digits` lower-case hex digits, as in `sg-0123456789abcdef0`.
+    pub fn draw_hex(&mut self, digits: usize) -> String {
+        let mut text = String::new();
+        while text.len() < digits {
+            text.push_str(&format!("{:016x}", self.draw_u64()));
+        }
+        text.truncate(digits);
+        text
+    }
+
+    /// Draws a life-cycle duration between `low` and `high` seconds, notes it under
+    /// `what` and `phase`, and says when it will be over (milliseconds).
+    pub fn draw_due(&mut self, what: &str, phase: &str, low: f64, high: f64) -> u64 {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let took_ms = ((low + (high - low) * self.draw()) * 1000.0) as u64;
+        self.drawn.push(DrawnDuration {
+            what: what.to_owned(),
+            phase: phase.to_owned(),
+            began_ms: self.now_ms,
+            took_ms,
+        });
+        self.now_ms + took_ms
+    }
+}

@@ -1,0 +1,15 @@
+//! An emulated AWS account: one state for all services, real life cycles, real
+//! refusals, faults on demand. The AWS SDK talks to it through the real wire
+//! formats, in the process (`connector`) or over HTTP (`serve`).
+
+mod account;
+pub mod ec2;
+pub mod eks;
+mod error;
+pub mod iam;
+pub mod kms;
+pub mod logs;
+pub mod sts;
+
+pub use account::{Account, DrawnDuration, Seed};
+pub use error::ApiError;
