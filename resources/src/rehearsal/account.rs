@@ -88,11 +88,9 @@ impl Account {
             "logs" => logs::call(self, operation, params),
             "ec2" => ec2::call(self, operation, params),
             "eks" => eks::call(self, operation, params),
-            other => Err(ApiError::new(
-                501,
-                "NotImplemented",
-                format!("The rehearsal account has no service {other}."),
-            )),
+            other => {
+                Err(ApiError::new(501, "NotImplemented", format!("The rehearsal account has no service {other}.")))
+            }
         }
     }
 

@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::{Account, ApiError};
 
-
 /// Answers one call.
 ///
 /// # Errors
