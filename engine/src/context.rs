@@ -1,7 +1,14 @@
 //! What a provider is given beside its inputs: identity of the intent, the retry
 //! policy, rate limits, and a way to report.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
@@ -93,11 +100,12 @@ pub(crate) struct Shared {
 pub struct Ctx {
     shared: Arc<Shared>,
     job: Job,
+    made: AtomicBool,
 }
 
 impl Ctx {
     pub(crate) fn new(shared: Arc<Shared>, job: Job) -> Self {
-        Self { shared, job }
+        Self { shared, job, made: AtomicBool::new(false) }
     }
 
     /// The stack's name.
@@ -150,7 +158,24 @@ impl Ctx {
     /// Reports the object's id as soon as it is known, so that a crash from here on
     /// can find it without searching.
     pub fn progress(&self, id: &str) {
+        self.made.store(true, Ordering::Relaxed);
         self.note(Note::Progress { urn: self.job.urn.clone(), generation: self.job.generation, id: id.to_owned() });
+    }
+
+    /// True once [`Ctx::progress`] was called: something stands in the account.
+    pub(crate) fn made(&self) -> bool {
+        self.made.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_resume(&mut self, id: String) {
+        self.job.resume = Some(id);
+    }
+
+    /// A context outside a run, for testing a kind by itself. Its reports go nowhere.
+    pub fn standalone(job: Job, clock: Arc<dyn Clock>, seed: u64) -> Self {
+        let (notes, _) = mpsc::unbounded_channel();
+        let shared = Shared { limits: Limits::default(), clock, retry: RetryPolicy::default(), notes, seed };
+        Self::new(Arc::new(shared), job)
     }
 
     /// Reports what the object is waiting for.
@@ -182,7 +207,7 @@ impl Ctx {
         let seed = self.shared.seed ^ hash64(self.job.urn.as_str()) ^ hash64(operation);
         let mut schedule = Schedule::new(self.shared.retry.clone(), seed);
         loop {
-            self.shared.limits.acquire(service, self.scale()).await;
+            self.shared.limits.acquire(service, self.time_scale()).await;
             let error = match send().await {
                 Ok(value) => {
                     self.shared.limits.succeeded(service);
@@ -232,7 +257,7 @@ impl Ctx {
                 }
                 Poll::Pending(_) => {}
             }
-            let elapsed = began.elapsed() * self.scale();
+            let elapsed = began.elapsed() * self.time_scale();
             if elapsed >= limit {
                 return Err(ProviderError::new(
                     ErrorClass::TimedOut,
@@ -246,10 +271,11 @@ impl Ctx {
 
     /// Sleeps in the account's time.
     pub async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration / self.scale()).await;
+        tokio::time::sleep(duration / self.time_scale()).await;
     }
 
-    fn scale(&self) -> u32 {
+    /// See [`Clock::time_scale`].
+    pub fn time_scale(&self) -> u32 {
         self.shared.clock.time_scale().max(1)
     }
 }

@@ -4,12 +4,14 @@
 //! ports: [`provider::Provider`] (what a kind of resource can do) and
 //! [`store::StateStore`] (where state rests).
 
+pub mod apply;
 pub mod context;
 pub mod error;
 pub mod event;
 pub mod input;
 pub mod journal;
 mod limits;
+pub mod ops;
 pub mod plan;
 pub mod provider;
 pub mod retry;
