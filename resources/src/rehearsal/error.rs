@@ -13,13 +13,18 @@ pub struct ApiError {
     pub message: String,
     /// Further members of the error shape (restJson and awsJson only), e.g.
     /// `clusterName`.
-    pub members: Map<String, Value>,
+    pub members: Box<Map<String, Value>>,
 }
 
 impl ApiError {
     /// An error with no further members.
     pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), message: message.into(), members: Map::new() }
+        Self {
+            status,
+            code: code.to_owned(),
+            message: message.into(),
+            members: Box::new(Map::new()),
+        }
     }
 
     /// Adds a member to the error's shape.
