@@ -19,7 +19,7 @@ use super::{
 
 inputs! {
     /// An OpenID Connect provider.
-    pub struct OpenIdConnectProviderInputs, OpenIdConnectProviderArgs {
+    pub struct OidcProviderInputs, OidcProviderArgs {
         /// The issuer of the tokens. An account has one provider for each.
         pub url: IssuerUrl,
         /// Who the tokens may be meant for, e.g. `sts.amazonaws.com`.
@@ -34,18 +34,18 @@ inputs! {
 
 outputs! {
     /// An OpenID Connect provider.
-    pub struct OpenIdConnectProviderOutputs, OpenIdConnectProviderRefs {
+    pub struct OidcProviderOutputs, OidcProviderRefs {
         /// Its ARN.
         pub arn: OidcProviderArn,
     }
 }
 
 /// The kind.
-pub struct OpenIdConnectProvider {
+pub struct OidcProvider {
     iam: Client,
 }
 
-impl OpenIdConnectProvider {
+impl OidcProvider {
     /// The kind, on these clients.
     pub fn new(clients: &Clients) -> Self {
         Self { iam: clients.iam.clone() }
@@ -133,15 +133,15 @@ fn keep_if_same(prior: &[String], live: &[String]) -> Vec<String> {
     if members(prior) == members(live) { prior.to_vec() } else { live.to_vec() }
 }
 
-fn outputs_of(arn: &str) -> OpenIdConnectProviderOutputs {
-    OpenIdConnectProviderOutputs { arn: arn.into() }
+fn outputs_of(arn: &str) -> OidcProviderOutputs {
+    OidcProviderOutputs { arn: arn.into() }
 }
 
-type ProviderCurrent = Current<OpenIdConnectProviderInputs, OpenIdConnectProviderOutputs>;
+type ProviderCurrent = Current<OidcProviderInputs, OidcProviderOutputs>;
 
-impl Provider for OpenIdConnectProvider {
-    type Inputs = OpenIdConnectProviderInputs;
-    type Outputs = OpenIdConnectProviderOutputs;
+impl Provider for OidcProvider {
+    type Inputs = OidcProviderInputs;
+    type Outputs = OidcProviderOutputs;
 
     const TYPE: &'static str = "aws:iam:OpenIdConnectProvider";
     const REPLACE_ON: &'static [&'static str] = &["url"];
@@ -182,7 +182,7 @@ impl Provider for OpenIdConnectProvider {
         } else {
             IssuerUrl(format!("https://{}", host_and_path(live.url().unwrap_or_default())))
         };
-        let inputs = OpenIdConnectProviderInputs {
+        let inputs = OidcProviderInputs {
             url,
             client_ids: keep_if_same(&prior.client_ids, live.client_id_list()),
             thumbprints: prior.thumbprints.as_ref().map(|prior| keep_if_same(prior, live.thumbprint_list())),
@@ -234,9 +234,110 @@ impl Provider for OpenIdConnectProvider {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "rehearsal"))]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use rayplat_engine::error::ErrorClass;
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::aws::scripted::{Answer, NONCE, Scripted, ctx, owner_tags};
+
+    const ARN: &str = "arn:aws:iam::1:oidc-provider/issuer.example/id/AB12";
+
+    fn inputs(thumbprints: Option<&[&str]>) -> OidcProviderInputs {
+        OidcProviderInputs {
+            url: "https://issuer.example/id/AB12".into(),
+            client_ids: vec!["sts.amazonaws.com".into()],
+            thumbprints: thumbprints.map(|list| list.iter().map(|item| (*item).to_owned()).collect()),
+            tags: Tags::new(),
+        }
+    }
+
+    fn current(thumbprints: Option<&[&str]>) -> ProviderCurrent {
+        Current { id: ARN.into(), inputs: inputs(thumbprints), outputs: outputs_of(ARN) }
+    }
+
+    /// A standing provider with these tags, its thumbprints filled in by AWS.
+    fn standing(tags: Value) -> Scripted {
+        Scripted::new(move |operation, _| match operation {
+            "ListOpenIDConnectProviders" => json!({"OpenIDConnectProviderList": [
+                {"Arn": "arn:aws:iam::1:oidc-provider/issuer.example/id/AB1"}, {"Arn": ARN},
+            ]})
+            .into(),
+            "GetOpenIDConnectProvider" => json!({"Url": "issuer.example/id/AB12", "Tags": tags,
+                "ClientIDList": ["sts.amazonaws.com"], "ThumbprintList": ["aa11"]})
+            .into(),
+            "CreateOpenIDConnectProvider" => json!({"OpenIDConnectProviderArn": ARN}).into(),
+            _ => json!({}).into(),
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn thumbprints_left_to_aws_are_neither_sent_nor_seen() {
+        let services = standing(json!([]));
+        let kind = OidcProvider::new(&services.clients());
+        let ctx = ctx(OidcProvider::TYPE, None);
+        kind.create(&ctx, &inputs(None)).await.unwrap();
+        assert!(services.params("CreateOpenIDConnectProvider")[0].get("ThumbprintList").is_none());
+        assert_eq!(kind.read(&ctx, &current(None)).await.unwrap().unwrap().inputs, inputs(None));
+        // From ours to AWS's: nothing is to be done.
+        kind.update(&ctx, &current(Some(&["aa11"])), &inputs(None)).await.unwrap();
+        assert_eq!(services.params("UpdateOpenIDConnectProviderThumbprint"), Vec::<Value>::new());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn thumbprints_of_ours_are_kept() {
+        let services = standing(json!([]));
+        let kind = OidcProvider::new(&services.clients());
+        let ctx = ctx(OidcProvider::TYPE, None);
+        // The live list differs from the prior one: drift is seen.
+        let observed = kind.read(&ctx, &current(Some(&["bb22"]))).await.unwrap().unwrap();
+        assert_eq!(observed.inputs, inputs(Some(&["aa11"])));
+        assert_eq!(kind.read(&ctx, &current(Some(&["AA11"]))).await.unwrap().unwrap().inputs, inputs(Some(&["AA11"])));
+        kind.update(&ctx, &current(None), &inputs(Some(&["bb22"]))).await.unwrap();
+        let sent = services.params("UpdateOpenIDConnectProviderThumbprint").remove(0);
+        assert_eq!(sent["ThumbprintList"], json!(["bb22"]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whose_a_provider_is() {
+        let tags = |nonce: &str| owner_tags(OidcProvider::TYPE, nonce, "Key", "Value");
+        let cases = [
+            (tags(NONCE), Recovered::Mine(ARN.into())),
+            (tags("another"), Recovered::OfThisStack(ARN.into())),
+            (json!([]), Recovered::Foreign(ARN.into())),
+        ];
+        for (tags, expected) in cases {
+            let kind = OidcProvider::new(&standing(tags).clients());
+            assert_eq!(kind.recover(&ctx(OidcProvider::TYPE, None), &inputs(None)).await, Ok(expected));
+        }
+        let services = standing(json!([]));
+        let other = OidcProviderInputs { url: "https://other.example".into(), ..inputs(None) };
+        let kind = OidcProvider::new(&services.clients());
+        assert_eq!(kind.recover(&ctx(OidcProvider::TYPE, None), &other).await, Ok(Recovered::Absent));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_provider_that_exists_is_reported_as_such() {
+        let services =
+            Scripted::new(|_, _| Answer::refused(409, "EntityAlreadyExists", "Provider with url x already exists."));
+        let kind = OidcProvider::new(&services.clients());
+        let error = kind.create(&ctx(OidcProvider::TYPE, None), &inputs(None)).await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::AlreadyExists);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn audiences_are_added_before_others_are_removed() {
+        let services = standing(json!([]));
+        let kind = OidcProvider::new(&services.clients());
+        let to = OidcProviderInputs { client_ids: vec!["new".into()], ..inputs(None) };
+        kind.update(&ctx(OidcProvider::TYPE, None), &current(None), &to).await.unwrap();
+        assert_eq!(
+            services.operations(),
+            ["AddClientIDToOpenIDConnectProvider", "RemoveClientIDFromOpenIDConnectProvider"]
+        );
+    }
 
     #[test]
     fn an_arn_is_of_the_whole_issuer() {

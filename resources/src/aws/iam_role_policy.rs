@@ -115,3 +115,43 @@ impl Provider for RolePolicy {
         })
     }
 }
+
+#[cfg(all(test, feature = "rehearsal"))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+    use crate::aws::scripted::{Answer, Scripted, ctx};
+
+    fn inputs() -> RolePolicyInputs {
+        let document = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["a:B"]}]});
+        RolePolicyInputs { role: "autoscaler".into(), name: "scale".into(), document }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn from_creation_to_deletion() {
+        let services = Scripted::new(|operation, params| match operation {
+            "GetRolePolicy" if params["PolicyName"] == "scale" => {
+                let document = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%7B%22Effect%22%3A%22Allow%22%2C\
+                    %22Action%22%3A%22a%3AB%22%7D%7D";
+                json!({"RoleName": "autoscaler", "PolicyName": "scale", "PolicyDocument": document}).into()
+            }
+            "GetRolePolicy" | "DeleteRolePolicy" => Answer::refused(404, "NoSuchEntity", "not found"),
+            _ => json!({}).into(),
+        });
+        let kind = RolePolicy::new(&services.clients());
+        let ctx = ctx(RolePolicy::TYPE, None);
+        let created = kind.create(&ctx, &inputs()).await.unwrap();
+        assert_eq!(created.id, "autoscaler/scale");
+        let sent = services.params("PutRolePolicy").remove(0);
+        assert_eq!(policy::parse(sent["PolicyDocument"].as_str().unwrap()).unwrap(), inputs().document);
+        let current = Current { id: created.id, inputs: inputs(), outputs: () };
+        // The live document has other words: a text where we gave lists of one.
+        assert_eq!(kind.read(&ctx, &current).await.unwrap().unwrap().inputs, inputs());
+        assert_eq!(kind.recover(&ctx, &inputs()).await, Ok(Recovered::Mine("autoscaler/scale".into())));
+        let other = RolePolicyInputs { name: "other".into(), ..inputs() };
+        assert_eq!(kind.recover(&ctx, &other).await, Ok(Recovered::Absent));
+        assert_eq!(kind.delete(&ctx, &current).await, Ok(()));
+    }
+}

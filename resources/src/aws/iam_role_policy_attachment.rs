@@ -113,10 +113,72 @@ impl Provider for RolePolicyAttachment {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "rehearsal"))]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
     use super::*;
+    use crate::aws::scripted::{Answer, Scripted, ctx};
+
+    fn inputs(role: &str) -> RolePolicyAttachmentInputs {
+        RolePolicyAttachmentInputs { role: role.into(), policy_arn: "arn:aws:iam::aws:policy/B".into() }
+    }
+
+    fn paged(operation: &str, params: &serde_json::Value) -> Answer {
+        let attached = |name: &str| json!({"PolicyName": name, "PolicyArn": format!("arn:aws:iam::aws:policy/{name}")});
+        match (operation, params["Marker"].as_str()) {
+            _ if params["RoleName"] == "gone" => {
+                Answer::refused(404, "NoSuchEntity", "The role with name gone cannot be found.")
+            }
+            ("ListAttachedRolePolicies", None) => {
+                json!({"AttachedPolicies": [attached("A")], "IsTruncated": true, "Marker": "2"}).into()
+            }
+            ("ListAttachedRolePolicies", Some("2")) => {
+                json!({"AttachedPolicies": [attached("B")], "IsTruncated": false}).into()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_looked_for_on_every_page() {
+        let kind = RolePolicyAttachment::new(&Scripted::new(paged).clients());
+        let ctx = ctx(RolePolicyAttachment::TYPE, None);
+        let id = "node/arn:aws:iam::aws:policy/B";
+        assert_eq!(kind.recover(&ctx, &inputs("node")).await, Ok(Recovered::Mine(id.into())));
+        let other = RolePolicyAttachmentInputs { policy_arn: "arn:aws:iam::aws:policy/C".into(), ..inputs("node") };
+        assert_eq!(kind.recover(&ctx, &other).await, Ok(Recovered::Absent));
+        assert_eq!(kind.recover(&ctx, &inputs("gone")).await, Ok(Recovered::Absent));
+        let current = Current { id: id.into(), inputs: inputs("node"), outputs: () };
+        assert_eq!(kind.read(&ctx, &current).await.unwrap().unwrap().inputs, inputs("node"));
+        let current = Current { id: "gone/arn:aws:iam::aws:policy/B".into(), inputs: inputs("gone"), outputs: () };
+        assert_eq!(kind.delete(&ctx, &current).await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fresh_role_is_waited_for_a_wrong_policy_is_not() {
+        let mut tries = 0;
+        let services = Scripted::new(move |_, params| {
+            tries += 1;
+            match tries {
+                _ if params["PolicyArn"] != "arn:aws:iam::aws:policy/B" => {
+                    Answer::refused(404, "NoSuchEntity", "Policy X does not exist or is not attachable.")
+                }
+                1 => Answer::refused(404, "NoSuchEntity", "The role with name node cannot be found."),
+                // The lost response of a call that may be repeated.
+                2 => Answer::Lost,
+                _ => json!({}).into(),
+            }
+        });
+        let kind = RolePolicyAttachment::new(&services.clients());
+        let ctx = ctx(RolePolicyAttachment::TYPE, None);
+        kind.create(&ctx, &inputs("node")).await.unwrap();
+        assert_eq!(services.operations().len(), 3);
+        let wrong = RolePolicyAttachmentInputs { policy_arn: "X".into(), ..inputs("node") };
+        assert_eq!(kind.create(&ctx, &wrong).await.unwrap_err().class, ErrorClass::NotFound);
+        assert_eq!(services.operations().len(), 4);
+    }
 
     #[test]
     fn the_id_is_split_at_the_first_slash() {

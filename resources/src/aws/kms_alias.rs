@@ -131,3 +131,67 @@ impl Provider for Alias {
         Ok(if ours { Recovered::OfThisStack(name) } else { Recovered::Foreign(name) })
     }
 }
+
+#[cfg(all(test, feature = "rehearsal"))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::aws::scripted::{Answer, Scripted, ctx};
+
+    fn inputs() -> AliasInputs {
+        AliasInputs { name: "alias/rayplat-x".into(), target_key_id: "k1".into() }
+    }
+
+    /// The alias is on the second page and names `target`, whose key has these tags.
+    fn services(target: &'static str, tags: Value) -> Scripted {
+        Scripted::new(move |operation, params| match (operation, params["Marker"].as_str()) {
+            ("ListAliases", None) => {
+                json!({"Aliases": [{"AliasName": "alias/rayplat-xy", "TargetKeyId": "k1"}], "Truncated": true,
+                    "NextMarker": "2"})
+                .into()
+            }
+            ("ListAliases", Some(_)) => {
+                json!({"Aliases": [{"AliasName": "alias/rayplat-x", "TargetKeyId": target}], "Truncated": false}).into()
+            }
+            ("ListResourceTags", _) => json!({"Tags": tags, "Truncated": false}).into(),
+            other => panic!("{other:?}"),
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whose_an_alias_is_follows_from_its_key() {
+        let stack = |name: &str| json!([{"TagKey": "rayplat:stack", "TagValue": name}]);
+        let name = || inputs().name;
+        let cases = [
+            ("k1", json!([]), Recovered::Mine(name())),
+            ("k2", stack("ray"), Recovered::OfThisStack(name())),
+            ("k2", stack("other"), Recovered::Foreign(name())),
+            ("k2", json!([]), Recovered::Foreign(name())),
+            ("", json!([]), Recovered::Foreign(name())),
+        ];
+        for (target, tags, expected) in cases {
+            let kind = Alias::new(&services(target, tags).clients());
+            assert_eq!(kind.recover(&ctx(Alias::TYPE, None), &inputs()).await, Ok(expected), "{target}");
+        }
+        let missing = AliasInputs { name: "alias/no".into(), ..inputs() };
+        let kind = Alias::new(&services("k1", json!([])).clients());
+        assert_eq!(kind.recover(&ctx(Alias::TYPE, None), &missing).await, Ok(Recovered::Absent));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_not_visible_yet_is_waited_for() {
+        let mut tries = 0;
+        let services = Scripted::new(move |_, _| {
+            tries += 1;
+            match tries {
+                1 => Answer::refused(400, "NotFoundException", "Key 'arn:aws:kms:r:1:key/k1' does not exist"),
+                _ => json!({}).into(),
+            }
+        });
+        let created = Alias::new(&services.clients()).create(&ctx(Alias::TYPE, None), &inputs()).await.unwrap();
+        assert_eq!(created.id, "alias/rayplat-x");
+        assert_eq!(services.operations(), ["CreateAlias", "CreateAlias"]);
+    }
+}

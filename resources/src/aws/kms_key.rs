@@ -324,3 +324,147 @@ impl Provider for Key {
         Ok(self.search(ctx).await?.map_or(Recovered::Absent, Recovered::Mine))
     }
 }
+
+#[cfg(all(test, feature = "rehearsal"))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+    use crate::aws::scripted::{Answer, NONCE, Scripted, ctx, owner_tags};
+
+    fn inputs() -> KeyInputs {
+        KeyInputs {
+            description: "Secrets".into(),
+            policy: json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["kms:*"]}]}),
+            rotation: true,
+            deletion_window_days: 30,
+            tags: Tags::from([("team".to_owned(), "ml".to_owned())]),
+        }
+    }
+
+    fn key(id: &str, state: &str) -> Value {
+        let arn = format!("arn:aws:kms:us-east-1:1:key/{id}");
+        json!({"KeyMetadata": {"KeyId": id, "Arn": arn, "Description": "Secrets", "KeyState": state}})
+    }
+
+    fn current(id: &str) -> Current<KeyInputs, KeyOutputs> {
+        Current { id: id.into(), inputs: inputs(), outputs: KeyOutputs::default() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_response_is_never_sent_again() {
+        let services = Scripted::new(|_, _| Answer::Lost);
+        let kind = Key::new(&services.clients());
+        let error = kind.create(&ctx(Key::TYPE, None), &inputs()).await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Ambiguous);
+        assert_eq!(services.operations(), ["CreateKey"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_nonce_is_on_the_key_from_its_first_moment() {
+        let services = Scripted::new(|operation, _| match operation {
+            "CreateKey" => key("k1", "Enabled").into(),
+            _ => json!({}).into(),
+        });
+        let created = Key::new(&services.clients()).create(&ctx(Key::TYPE, None), &inputs()).await.unwrap();
+        assert_eq!(created.outputs.key_id.as_str(), "k1");
+        assert_eq!(services.operations(), ["CreateKey", "EnableKeyRotation"]);
+        let sent = services.params("CreateKey").remove(0);
+        let tags = sent["Tags"].as_array().unwrap();
+        assert!(tags.contains(&json!({"TagKey": "rayplat:nonce", "TagValue": NONCE})), "{sent}");
+        assert!(tags.contains(&json!({"TagKey": "team", "TagValue": "ml"})), "{sent}");
+    }
+
+    /// Two pages of keys: one denied, one with our tags and another nonce, one of ours that
+    /// waits for its deletion, and ours.
+    fn many_keys(operation: &str, params: &Value) -> Answer {
+        let id = params["KeyId"].as_str().unwrap_or_default();
+        match (operation, params["Marker"].as_str()) {
+            ("ListKeys", None) => {
+                json!({"Keys": [{"KeyId": "denied"}, {"KeyId": "older"}], "Truncated": true, "NextMarker": "2"}).into()
+            }
+            ("ListKeys", Some(_)) => {
+                json!({"Keys": [{"KeyId": "leaving"}, {"KeyId": "ours"}], "Truncated": false}).into()
+            }
+            ("ListResourceTags", _) if id == "denied" => Answer::refused(400, "AccessDeniedException", "no"),
+            ("ListResourceTags", None) if id == "ours" => {
+                json!({"Tags": [{"TagKey": "team", "TagValue": "ml"}], "Truncated": true, "NextMarker": "2"}).into()
+            }
+            ("ListResourceTags", _) => {
+                let nonce = if id == "older" { "another" } else { NONCE };
+                json!({"Tags": owner_tags(Key::TYPE, nonce, "TagKey", "TagValue"), "Truncated": false}).into()
+            }
+            ("DescribeKey", _) => key(id, if id == "leaving" { "PendingDeletion" } else { "Enabled" }).into(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn recovery_finds_the_key_with_the_nonce() {
+        let kind = Key::new(&Scripted::new(many_keys).clients());
+        assert_eq!(kind.recover(&ctx(Key::TYPE, None), &inputs()).await, Ok(Recovered::Mine("ours".into())));
+        let known = |id| ctx(Key::TYPE, Some(id));
+        assert_eq!(kind.recover(&known("ours"), &inputs()).await, Ok(Recovered::Mine("ours".into())));
+        assert_eq!(kind.recover(&known("older"), &inputs()).await, Ok(Recovered::OfThisStack("older".into())));
+        assert_eq!(kind.recover(&known("leaving"), &inputs()).await, Ok(Recovered::Absent));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_who_may_not_look_knows_nothing() {
+        let services = Scripted::new(|operation, _| match operation {
+            "ListKeys" => json!({"Keys": [{"KeyId": "a"}], "Truncated": false}).into(),
+            _ => Answer::refused(400, "AccessDeniedException", "no"),
+        });
+        let error = Key::new(&services.clients()).recover(&ctx(Key::TYPE, None), &inputs()).await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Denied);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_policy_in_other_words_is_no_change() {
+        let services = Scripted::new(|operation, _| match operation {
+            "DescribeKey" => key("k1", "Enabled").into(),
+            "ListResourceTags" => json!({"Tags": [{"TagKey": "team", "TagValue": "ml"}], "Truncated": false}).into(),
+            "GetKeyPolicy" => {
+                let text = r#"{"Version":"2012-10-17","Statement":{"Action":"kms:*","Effect":"Allow","Sid":""}}"#;
+                json!({"Policy": text}).into()
+            }
+            "GetKeyRotationStatus" => json!({"KeyRotationEnabled": true}).into(),
+            other => panic!("{other}"),
+        });
+        let observed = Key::new(&services.clients()).read(&ctx(Key::TYPE, None), &current("k1")).await.unwrap();
+        assert_eq!(observed.unwrap().inputs, inputs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_scheduled_deletion_is_done() {
+        let services = Scripted::new(|operation, _| match operation {
+            "ScheduleKeyDeletion" => Answer::refused(400, "KMSInvalidStateException", "k1 is pending deletion."),
+            _ => key("k1", "PendingDeletion").into(),
+        });
+        let kind = Key::new(&services.clients());
+        assert_eq!(kind.delete(&ctx(Key::TYPE, None), &current("k1")).await, Ok(()));
+        assert_eq!(kind.read(&ctx(Key::TYPE, None), &current("k1")).await, Ok(None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_in_another_bad_state_is_not_called_deleted() {
+        let services = Scripted::new(|operation, _| match operation {
+            "ScheduleKeyDeletion" => Answer::refused(400, "KMSInvalidStateException", "k1 is creating."),
+            _ => key("k1", "Creating").into(),
+        });
+        assert!(Key::new(&services.clients()).delete(&ctx(Key::TYPE, None), &current("k1")).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_interrupted_creation_is_completed() {
+        let services = Scripted::new(|operation, _| match operation {
+            "DescribeKey" => key("k1", "Enabled").into(),
+            "GetKeyRotationStatus" => json!({"KeyRotationEnabled": false}).into(),
+            _ => json!({}).into(),
+        });
+        let created = Key::new(&services.clients()).create(&ctx(Key::TYPE, Some("k1")), &inputs()).await.unwrap();
+        assert_eq!(created.id, "k1");
+        assert_eq!(services.operations(), ["DescribeKey", "TagResource", "GetKeyRotationStatus", "EnableKeyRotation"]);
+    }
+}

@@ -341,9 +341,142 @@ impl Provider for LogGroup {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "rehearsal"))]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::aws::scripted::{Answer, NONCE, Scripted, ctx};
+
+    const NAME: &str = "/aws/eks/ray/cluster";
+
+    fn inputs() -> LogGroupInputs {
+        LogGroupInputs {
+            name: NAME.into(),
+            retention_days: Some(7),
+            kms_key_arn: Some("arn:aws:kms:us-east-1:1:key/k1".into()),
+            tags: Tags::from([("team".to_owned(), "ml".to_owned())]),
+        }
+    }
+
+    fn group(name: &str) -> Value {
+        json!({"logGroupName": name, "arn": format!("arn:aws:logs:us-east-1:1:log-group:{name}:*")})
+    }
+
+    fn current() -> GroupCurrent {
+        let arn = format!("arn:aws:logs:us-east-1:1:log-group:{NAME}").into();
+        Current { id: NAME.into(), inputs: inputs(), outputs: LogGroupOutputs { arn, name: NAME.into() } }
+    }
+
+    fn no_cluster() -> Answer {
+        Answer::refused(404, "ResourceNotFoundException", "No cluster found for name: ray.")
+    }
+
+    /// A standing group with these tags, listed after one whose name only begins alike; and
+    /// perhaps its cluster.
+    fn standing(tags: Value, cluster: bool) -> Scripted {
+        Scripted::new(move |operation, params| match (operation, params["nextToken"].as_str()) {
+            ("DescribeLogGroups", None) => {
+                json!({"logGroups": [group("/aws/eks/ray/cluster-2")], "nextToken": "2"}).into()
+            }
+            ("DescribeLogGroups", Some(_)) => json!({"logGroups": [group(NAME)]}).into(),
+            ("ListTagsForResource", _) => {
+                assert!(!params["resourceArn"].as_str().unwrap().ends_with('*'));
+                json!({"tags": tags}).into()
+            }
+            ("DescribeCluster", _) if cluster => json!({"cluster": {"name": "ray"}}).into(),
+            ("DescribeCluster", _) => no_cluster(),
+            _ => json!({}).into(),
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whose_a_group_is() {
+        let urn = ctx(LogGroup::TYPE, None).urn().to_string();
+        let ours = |nonce: &str| json!({"rayplat:stack": "ray", "rayplat:urn": urn, "rayplat:nonce": nonce});
+        let of_stack = Recovered::OfThisStack(NAME.into());
+        let foreign = Recovered::Foreign(NAME.into());
+        let cases = [
+            (ours(NONCE), true, Recovered::Mine(NAME.into())),
+            (ours("another"), true, of_stack.clone()),
+            (json!({}), false, of_stack),
+            (json!({}), true, foreign.clone()),
+            (json!({"team": "x"}), false, foreign),
+        ];
+        for (tags, cluster, expected) in cases {
+            let kind = LogGroup::new(&standing(tags.clone(), cluster).clients());
+            assert_eq!(kind.recover(&ctx(LogGroup::TYPE, None), &inputs()).await, Ok(expected), "{tags} {cluster}");
+        }
+        let other = LogGroupInputs { name: "/ray/app".into(), ..inputs() };
+        let kind = LogGroup::new(&standing(json!({}), false).clients());
+        assert_eq!(kind.recover(&ctx(LogGroup::TYPE, None), &other).await, Ok(Recovered::Absent));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deletion_looks_once_more() {
+        let services = standing(json!({}), false);
+        LogGroup::new(&services.clients()).delete(&ctx(LogGroup::TYPE, None), &current()).await.unwrap();
+        assert_eq!(services.params("DeleteLogGroup").len(), 2);
+
+        // Somebody else's, made in between.
+        let services = standing(json!({"rayplat:stack": "other"}), false);
+        LogGroup::new(&services.clients()).delete(&ctx(LogGroup::TYPE, None), &current()).await.unwrap();
+        assert_eq!(services.params("DeleteLogGroup").len(), 1);
+
+        // The cluster stands: what EKS makes anew is wanted.
+        let services = standing(json!({}), true);
+        LogGroup::new(&services.clients()).delete(&ctx(LogGroup::TYPE, None), &current()).await.unwrap();
+        assert_eq!(services.operations(), ["DeleteLogGroup", "DescribeCluster"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_policy_that_has_not_arrived_is_waited_for() {
+        let mut tries = 0;
+        let services = Scripted::new(move |operation, _| {
+            tries += 1;
+            match operation {
+                "CreateLogGroup" if tries == 1 => Answer::refused(
+                    400,
+                    "InvalidParameterException",
+                    "The specified KMS key does not exist or is not allowed to be used with Arn 'x'",
+                ),
+                "DescribeLogGroups" => json!({"logGroups": [group(NAME)]}).into(),
+                _ => json!({}).into(),
+            }
+        });
+        let created = LogGroup::new(&services.clients()).create(&ctx(LogGroup::TYPE, None), &inputs()).await.unwrap();
+        assert_eq!(created.outputs, current().outputs);
+        assert_eq!(
+            services.operations(),
+            ["CreateLogGroup", "CreateLogGroup", "PutRetentionPolicy", "DescribeLogGroups"]
+        );
+        assert_eq!(services.params("PutRetentionPolicy")[0]["retentionInDays"], 7);
+        assert_eq!(services.params("CreateLogGroup")[0]["tags"]["rayplat:nonce"], NONCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_interrupted_creation_is_completed() {
+        let services = standing(json!({}), false);
+        LogGroup::new(&services.clients()).create(&ctx(LogGroup::TYPE, Some(NAME)), &inputs()).await.unwrap();
+        assert_eq!(
+            services.operations(),
+            ["DescribeLogGroups", "DescribeLogGroups", "TagResource", "PutRetentionPolicy", "AssociateKmsKey"]
+        );
+        assert_eq!(services.params("TagResource")[0]["tags"]["rayplat:nonce"], NONCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_differences_are_sent() {
+        let services = standing(json!({}), false);
+        let kind = LogGroup::new(&services.clients());
+        let ctx = ctx(LogGroup::TYPE, None);
+        kind.update(&ctx, &current(), &inputs()).await.unwrap();
+        assert_eq!(services.operations(), Vec::<String>::new());
+        let to = LogGroupInputs { name: NAME.into(), ..LogGroupInputs::default() };
+        kind.update(&ctx, &current(), &to).await.unwrap();
+        assert_eq!(services.operations(), ["DeleteRetentionPolicy", "DisassociateKmsKey", "UntagResource"]);
+    }
 
     #[test]
     fn only_a_clusters_group_is_a_clusters_group() {

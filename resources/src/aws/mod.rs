@@ -14,6 +14,8 @@ pub mod kms_key;
 pub mod log_group;
 mod ownership;
 pub mod policy;
+#[cfg(all(test, feature = "rehearsal"))]
+mod scripted;
 mod tag_changes;
 pub mod tls_certificate;
 mod types;
@@ -32,7 +34,7 @@ pub fn register(registry: &mut Registry, clients: &Clients) {
     registry.add(iam_role::Role::new(clients));
     registry.add(iam_role_policy_attachment::RolePolicyAttachment::new(clients));
     registry.add(iam_role_policy::RolePolicy::new(clients));
-    registry.add(iam_oidc_provider::OpenIdConnectProvider::new(clients));
+    registry.add(iam_oidc_provider::OidcProvider::new(clients));
     registry.add(kms_key::Key::new(clients));
     registry.add(kms_alias::Alias::new(clients));
     registry.add(log_group::LogGroup::new(clients));

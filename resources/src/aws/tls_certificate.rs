@@ -40,6 +40,8 @@ outputs! {
     pub struct IssuerCertificateOutputs, IssuerCertificateRefs {
         /// SHA-1 of the top certificate presented, 40 lower-case hex digits.
         pub sha1_fingerprint: String,
+        /// The same as a list of one, as an OpenID Connect provider takes it.
+        pub thumbprints: Vec<String>,
         /// The issuer.
         pub issuer: IssuerUrl,
     }
@@ -185,7 +187,12 @@ impl IssuerCertificate {
         let (host, port) = address(issuer)?;
         let chain = ctx.call("tls", "Handshake", Repeat::Safe, || self.source.chain(&host, port)).await?;
         let top = chain.last().ok_or_else(|| unexpected("the TLS handshake", "certificate"))?;
-        Ok(IssuerCertificateOutputs { sha1_fingerprint: hex::encode(Sha1::digest(top)), issuer: issuer.clone() })
+        let sha1_fingerprint = hex::encode(Sha1::digest(top));
+        Ok(IssuerCertificateOutputs {
+            thumbprints: vec![sha1_fingerprint.clone()],
+            sha1_fingerprint,
+            issuer: issuer.clone(),
+        })
     }
 }
 
@@ -216,5 +223,137 @@ impl Provider for IssuerCertificate {
 
     async fn recover(&self, _: &Ctx, _: &Self::Inputs) -> Result<Recovered, ProviderError> {
         Ok(Recovered::Absent)
+    }
+}
+
+#[cfg(all(test, feature = "rehearsal"))]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+    use tokio::net::TcpListener;
+    use tokio_rustls::{
+        TlsAcceptor,
+        rustls::{ServerConfig, pki_types::PrivateKeyDer},
+    };
+
+    use super::*;
+    use crate::aws::scripted::ctx;
+
+    /// A root, and a chain of leaf and intermediate under it: the root is not presented.
+    struct Pki {
+        root: CertificateDer<'static>,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    }
+
+    fn authority(name: &str) -> CertificateParams {
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.key_usages.push(KeyUsagePurpose::KeyCertSign);
+        params
+    }
+
+    fn pki() -> Pki {
+        let root_key = KeyPair::generate().unwrap();
+        let root = authority("root").self_signed(&root_key).unwrap().der().clone();
+        let root_issuer = Issuer::new(authority("root"), root_key);
+        let middle_key = KeyPair::generate().unwrap();
+        let middle = authority("middle").signed_by(&middle_key, &root_issuer).unwrap().der().clone();
+        let middle_issuer = Issuer::new(authority("middle"), middle_key);
+        let key = KeyPair::generate().unwrap();
+        let leaf = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let leaf = leaf.signed_by(&key, &middle_issuer).unwrap().der().clone();
+        Pki { root, chain: vec![leaf, middle], key: PrivateKeyDer::try_from(key.serialize_der()).unwrap() }
+    }
+
+    /// Serves handshakes until the test ends; gives the port.
+    async fn serve(pki: &Pki) -> u16 {
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(pki.chain.clone(), pki.key.clone_key())
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((tcp, _)) = listener.accept().await {
+                // A client that does not trust the chain breaks the handshake off.
+                drop(acceptor.accept(tcp).await);
+            }
+        });
+        port
+    }
+
+    fn trusting(root: &CertificateDer<'static>) -> NetworkChain {
+        let mut roots = RootCertStore::empty();
+        roots.add(root.clone()).unwrap();
+        NetworkChain::with_roots(roots)
+    }
+
+    #[tokio::test]
+    async fn the_top_certificate_presented_counts() {
+        let pki = pki();
+        let port = serve(&pki).await;
+        let kind = IssuerCertificate::new(trusting(&pki.root));
+        let inputs = IssuerCertificateInputs { issuer: format!("https://localhost:{port}/id/AB12").into() };
+        let created = kind.create(&ctx(IssuerCertificate::TYPE, None), &inputs).await.unwrap();
+        let middle = hex::encode(Sha1::digest(&pki.chain[1]));
+        assert_eq!(created.outputs.sha1_fingerprint, middle);
+        assert_eq!(created.outputs.thumbprints, [middle]);
+    }
+
+    #[tokio::test]
+    async fn a_chain_that_is_not_trusted_is_an_error() {
+        let served = pki();
+        let port = serve(&served).await;
+        let error = trusting(&pki().root).chain("localhost", port).await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Invalid);
+        assert!(error.message.contains("not trusted"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_certificate_for_another_name_is_an_error() {
+        let pki = pki();
+        let port = serve(&pki).await;
+        let error = trusting(&pki.root).chain("127.0.0.1", port).await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Invalid, "{error}");
+    }
+
+    #[tokio::test]
+    async fn no_connection_may_pass() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let error = NetworkChain::default().chain("127.0.0.1", port).await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Ambiguous, "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn other_sources_stand_for_the_network() {
+        let inputs = IssuerCertificateInputs { issuer: "https://issuer.example/id/1".into() };
+        let ctx = ctx(IssuerCertificate::TYPE, None);
+        let fixed = IssuerCertificate::new(FixedChain(vec![b"leaf".to_vec(), b"top".to_vec()]));
+        let from_fixed = fixed.create(&ctx, &inputs).await.unwrap().outputs;
+        assert_eq!(from_fixed.sha1_fingerprint, hex::encode(Sha1::digest(b"top")));
+        let closure = IssuerCertificate::new(|host: &str, port: u16| {
+            assert_eq!((host, port), ("issuer.example", 443));
+            Ok(vec![b"top".to_vec()])
+        });
+        assert_eq!(closure.create(&ctx, &inputs).await.unwrap().outputs, from_fixed);
+        let empty = IssuerCertificate::new(FixedChain(Vec::new()));
+        assert!(empty.create(&ctx, &inputs).await.is_err());
+    }
+
+    #[test]
+    fn addresses() {
+        let of = |url: &str| address(&url.into()).ok();
+        assert_eq!(of("https://a.example/id/1"), Some(("a.example".to_owned(), 443)));
+        assert_eq!(of("https://a.example:8443"), Some(("a.example".to_owned(), 8443)));
+        for wrong in ["http://a.example", "a.example/id", "https://", ""] {
+            assert_eq!(of(wrong), None, "{wrong}");
+        }
     }
 }

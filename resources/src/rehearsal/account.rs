@@ -105,9 +105,7 @@ impl Account {
 
     /// The failure asked for when `what` goes through `phase`, if there is one.
     pub fn failure(&self, what: &str, phase: &str) -> Option<&LifecycleFailure> {
-        self.failures
-            .iter()
-            .find(|failure| failure.concerns(what, phase))
+        self.failures.iter().find(|failure| failure.concerns(what, phase))
     }
 
     /// Answers one API call. `service` is the SigV4 signing name (`eks`, `ec2`,
@@ -116,12 +114,7 @@ impl Account {
     ///
     /// # Errors
     /// The service's refusal.
-    pub fn handle(
-        &mut self,
-        service: &str,
-        operation: &str,
-        params: &Value,
-    ) -> Result<Value, ApiError> {
+    pub fn handle(&mut self, service: &str, operation: &str, params: &Value) -> Result<Value, ApiError> {
         self.settle();
         match service {
             "iam" => iam::call(self, operation, params),

@@ -21,8 +21,9 @@ pub(super) fn decode(request: &WireRequest) -> Result<(String, Value), ApiError>
             "Version" => {}
             _ => {
                 let path: Vec<&str> = key.split('.').filter(|part| *part != "member").collect();
-                insert(&mut root, &path, value.into_owned())
-                    .ok_or_else(|| ApiError::new(400, "MalformedQueryString", format!("The parameter {key} is malformed.")))?;
+                insert(&mut root, &path, value.into_owned()).ok_or_else(|| {
+                    ApiError::new(400, "MalformedQueryString", format!("The parameter {key} is malformed."))
+                })?;
             }
         }
     }
@@ -91,7 +92,11 @@ fn content(out: &mut String, value: &Value, style: Style) {
 }
 
 fn namespace(service: &str) -> &'static str {
-    if service == "iam" { "https://iam.amazonaws.com/doc/2010-05-08/" } else { "https://sts.amazonaws.com/doc/2011-06-15/" }
+    if service == "iam" {
+        "https://iam.amazonaws.com/doc/2010-05-08/"
+    } else {
+        "https://sts.amazonaws.com/doc/2011-06-15/"
+    }
 }
 
 pub(super) fn success(service: &str, operation: &str, value: &Value, request_id: &str) -> WireResponse {
@@ -150,10 +155,7 @@ mod tests {
         let (action, params) =
             decoded("Action=X&Version=1&Tags.member.1.Key=a&Tags.member.1.Value=b&Filter.2.Name=n&Name=z").unwrap();
         assert_eq!(action, "X");
-        assert_eq!(
-            params,
-            json!({"Tags": [{"Key": "a", "Value": "b"}], "Filter": [null, {"Name": "n"}], "Name": "z"})
-        );
+        assert_eq!(params, json!({"Tags": [{"Key": "a", "Value": "b"}], "Filter": [null, {"Name": "n"}], "Name": "z"}));
     }
 
     #[test]

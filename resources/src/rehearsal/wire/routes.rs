@@ -32,7 +32,11 @@ pub(super) const ROUTES: &[(&str, &str, &str)] = &[
     ("DELETE", "/clusters/{clusterName}/access-entries/{principalArn}", "DeleteAccessEntry"),
     ("GET", "/clusters/{clusterName}/access-entries", "ListAccessEntries"),
     ("POST", "/clusters/{clusterName}/access-entries/{principalArn}/access-policies", "AssociateAccessPolicy"),
-    ("DELETE", "/clusters/{clusterName}/access-entries/{principalArn}/access-policies/{policyArn}", "DisassociateAccessPolicy"),
+    (
+        "DELETE",
+        "/clusters/{clusterName}/access-entries/{principalArn}/access-policies/{policyArn}",
+        "DisassociateAccessPolicy",
+    ),
     ("GET", "/clusters/{clusterName}/access-entries/{principalArn}/access-policies", "ListAssociatedAccessPolicies"),
     ("POST", "/clusters/{clusterName}/pod-identity-associations", "CreatePodIdentityAssociation"),
     ("GET", "/clusters/{clusterName}/pod-identity-associations/{associationId}", "DescribePodIdentityAssociation"),
