@@ -88,12 +88,7 @@ async fn measure(count: usize, folder: &std::path::Path) -> Result<Value, Box<dy
         parallelism: 64,
         retry: RetryPolicy::default(),
         clock: Arc::new(SystemClock),
-        binding: Binding {
-            partition: "none".into(),
-            account: "none".into(),
-            region: "none".into(),
-            endpoint: None,
-        },
+        binding: Binding { partition: "none".into(), account: "none".into(), region: "none".into(), endpoint: None },
         seed: 1,
     };
     let engine = Engine::new(Registry::new().with(Noop), store.clone(), options);

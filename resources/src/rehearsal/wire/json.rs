@@ -29,7 +29,7 @@ pub(super) fn success(value: &Value, request_id: &str) -> WireResponse {
 }
 
 pub(super) fn failure(error: &ApiError) -> WireResponse {
-    let mut body = error.members.clone();
+    let mut body = (*error.members).clone();
     body.insert("__type".to_owned(), error.code.clone().into());
     body.insert("message".to_owned(), error.message.clone().into());
     response(error.status, "application/x-amz-json-1.1", "failed", Value::Object(body).to_string().into_bytes())

@@ -76,7 +76,7 @@ pub(super) fn success(value: &Value, request_id: &str) -> WireResponse {
 }
 
 pub(super) fn failure(error: &ApiError, request_id: &str) -> WireResponse {
-    let mut body = error.members.clone();
+    let mut body = (*error.members).clone();
     body.insert("message".to_owned(), error.message.clone().into());
     let body = Value::Object(body).to_string().into_bytes();
     let mut failed = response(error.status, "application/json", request_id, body);
