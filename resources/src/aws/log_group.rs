@@ -47,9 +47,11 @@ pub struct LogGroup {
     eks: aws_sdk_eks::Client,
 }
 
-/// How long EKS may take to bring a cluster's group back with its last events, and how often
-/// the deletion looks for it.
-const STRAGGLER_WAIT: Duration = Duration::from_secs(15);
+/// How long after its cluster's end EKS may bring a group back with the last events. Nobody
+/// documents it; reports speak of moments up to about a minute (terraform-aws-eks#2763).
+const STRAGGLER_WAIT: Duration = Duration::from_secs(75);
+/// How often the deletion looks in that time.
+const STRAGGLER_LOOK: Duration = Duration::from_secs(5);
 
 impl LogGroup {
     /// The kind, on these clients.
@@ -170,22 +172,24 @@ impl LogGroup {
     }
 
     /// EKS writes a cluster's last events after it is gone, and makes the group anew for them,
-    /// without tags (terraform-aws-eks#2486). Looks once more, and takes away what came back.
+    /// without tags (terraform-aws-eks#2486). Takes away what comes back.
     async fn sweep(&self, ctx: &Ctx, name: &str) -> Result<(), ProviderError> {
         if !self.cluster_is_gone(ctx, name).await? {
             return Ok(());
         }
         ctx.status("looking whether EKS brings the group back");
-        ctx.sleep(STRAGGLER_WAIT).await;
-        let Some(group) = self.get(ctx, name).await? else {
-            return Ok(());
-        };
-        let Some(tags) = self.tags(ctx, &arn_of(&group)?).await? else {
-            return Ok(());
-        };
-        // With tags it is somebody's: of another platform with the same cluster name, say.
-        if untagged(&tags) && self.cluster_is_gone(ctx, name).await? {
-            self.delete_group(ctx, name).await?;
+        let began = tokio::time::Instant::now();
+        while began.elapsed() * ctx.time_scale() < STRAGGLER_WAIT {
+            ctx.sleep(STRAGGLER_LOOK).await;
+            let Some(group) = self.get(ctx, name).await? else {
+                continue;
+            };
+            // With tags it is somebody's: of another platform with the same cluster name, say.
+            let tags = self.tags(ctx, &arn_of(&group)?).await?;
+            if tags.is_some_and(|tags| untagged(&tags)) && self.cluster_is_gone(ctx, name).await? {
+                self.delete_group(ctx, name).await?;
+            }
+            break;
         }
         Ok(())
     }
@@ -428,6 +432,24 @@ mod tests {
         let services = standing(json!({}), true);
         LogGroup::new(&services.clients()).delete(&ctx(LogGroup::TYPE, None), &current()).await.unwrap();
         assert_eq!(services.operations(), ["DeleteLogGroup", "DescribeCluster"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deletion_looks_for_a_minute_at_most() {
+        for (back_after, deletions, took) in [(Some(60), 2, 60..65), (None, 1, 75..80)] {
+            let began = tokio::time::Instant::now();
+            let services = Scripted::new(move |operation, _| match operation {
+                "DescribeCluster" => no_cluster(),
+                "DescribeLogGroups" if back_after.is_some_and(|after| began.elapsed().as_secs() >= after) => {
+                    json!({"logGroups": [group(NAME)]}).into()
+                }
+                "DescribeLogGroups" => json!({"logGroups": []}).into(),
+                _ => json!({}).into(),
+            });
+            LogGroup::new(&services.clients()).delete(&ctx(LogGroup::TYPE, None), &current()).await.unwrap();
+            assert_eq!(services.params("DeleteLogGroup").len(), deletions);
+            assert!(took.contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+        }
     }
 
     #[tokio::test(start_paused = true)]
