@@ -3,6 +3,14 @@
 mod absent;
 mod call;
 mod clients;
+mod ec2;
+pub mod ec2_security_group;
+pub mod ec2_security_group_rule;
+mod eks;
+pub mod eks_access_entry;
+pub mod eks_addon;
+pub mod eks_cluster;
+pub mod eks_node_group;
 mod errors;
 mod iam;
 pub mod iam_oidc_provider;
@@ -11,6 +19,7 @@ pub mod iam_role_policy;
 pub mod iam_role_policy_attachment;
 pub mod kms_alias;
 pub mod kms_key;
+pub mod launch_template;
 pub mod log_group;
 mod ownership;
 pub mod policy;
@@ -38,6 +47,13 @@ pub fn register(registry: &mut Registry, clients: &Clients) {
     registry.add(kms_key::Key::new(clients));
     registry.add(kms_alias::Alias::new(clients));
     registry.add(log_group::LogGroup::new(clients));
+    registry.add(ec2_security_group::SecurityGroup::new(clients));
+    registry.add(ec2_security_group_rule::SecurityGroupRule::new(clients));
+    registry.add(launch_template::LaunchTemplate::new(clients));
+    registry.add(eks_cluster::Cluster::new(clients));
+    registry.add(eks_access_entry::AccessEntry::new(clients));
+    registry.add(eks_addon::Addon::new(clients));
+    registry.add(eks_node_group::NodeGroup::new(clients));
     // A rehearsal registers its own source of chains over this.
     registry.add(tls_certificate::IssuerCertificate::new(tls_certificate::NetworkChain::default()));
 }
