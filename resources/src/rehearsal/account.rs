@@ -79,7 +79,12 @@ impl Account {
     ///
     /// # Errors
     /// The service's refusal.
-    pub fn handle(&mut self, service: &str, operation: &str, params: &Value) -> Result<Value, ApiError> {
+    pub fn handle(
+        &mut self,
+        service: &str,
+        operation: &str,
+        params: &Value,
+    ) -> Result<Value, ApiError> {
         self.settle();
         match service {
             "iam" => iam::call(self, operation, params),

@@ -14,7 +14,11 @@ pub struct State {}
 /// # Errors
 /// The service's refusal.
 pub fn call(_account: &mut Account, operation: &str, _params: &Value) -> Result<Value, ApiError> {
-    Err(ApiError::new(400, "InvalidAction", format!("eks has no {operation} here.")))
+    Err(ApiError::new(
+        400,
+        "InvalidAction",
+        format!("eks has no {operation} here."),
+    ))
 }
 
 /// Brings life cycles up to the account's time.
