@@ -31,6 +31,9 @@ pub struct Account {
     pub now_ms: u64,
     /// Durations drawn for life cycles, for checking a run's wall time.
     pub drawn: Vec<DrawnDuration>,
+    /// Life cycles that are to fail, asked for by a test or a rehearsal.
+    #[serde(default)]
+    pub failures: Vec<LifecycleFailure>,
     /// IAM: global.
     pub iam: iam::State,
     /// KMS keys and aliases.
@@ -56,21 +59,55 @@ pub struct DrawnDuration {
     pub took_ms: u64,
 }
 
+/// A life cycle that is to end in failure (`CREATE_FAILED` and its kin).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LifecycleFailure {
+    /// What fails, named as in [`DrawnDuration::what`]; a trailing `*` makes it a prefix.
+    pub what: String,
+    /// `create`, `update`, `delete`.
+    pub phase: String,
+    /// The health issue or error code, e.g. `NodeCreationFailure`.
+    pub code: String,
+    /// The health issue's message.
+    pub message: String,
+}
+
+impl LifecycleFailure {
+    fn concerns(&self, what: &str, phase: &str) -> bool {
+        self.phase == phase
+            && match self.what.strip_suffix('*') {
+                Some(prefix) => what.starts_with(prefix),
+                None => self.what == what,
+            }
+    }
+}
+
 impl Account {
-    /// An empty account.
+    /// An empty account, but for what AWS itself puts there: the administrator role
+    /// of IAM Identity Center, whose session the caller is.
     pub fn new(seed: &Seed, now_ms: u64) -> Self {
-        Self {
+        let mut account = Self {
             account_id: seed.account_id.clone(),
             region: seed.region.clone(),
             rng: seed.seed,
             now_ms,
             drawn: Vec::new(),
+            failures: Vec::new(),
             iam: iam::State::default(),
             kms: kms::State::default(),
             logs: logs::State::default(),
             ec2: ec2::State::default(),
             eks: eks::State::default(),
-        }
+        };
+        iam::seed_caller(&mut account);
+        account
+    }
+
+    /// The failure asked for when `what` goes through `phase`, if there is one.
+    pub fn failure(&self, what: &str, phase: &str) -> Option<&LifecycleFailure> {
+        self.failures
+            .iter()
+            .find(|failure| failure.concerns(what, phase))
     }
 
     /// Answers one API call. `service` is the SigV4 signing name (`eks`, `ec2`,

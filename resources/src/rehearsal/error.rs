@@ -13,7 +13,7 @@ pub struct ApiError {
     pub message: String,
     /// Further members of the error shape (restJson and awsJson only), e.g.
     /// `clusterName`.
-    pub members: Map<String, Value>,
+    pub members: Box<Map<String, Value>>,
 }
 
 impl ApiError {
@@ -23,7 +23,7 @@ impl ApiError {
             status,
             code: code.to_owned(),
             message: message.into(),
-            members: Map::new(),
+            members: Box::new(Map::new()),
         }
     }
 

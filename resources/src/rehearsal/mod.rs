@@ -9,7 +9,9 @@ mod error;
 pub mod iam;
 pub mod kms;
 pub mod logs;
+pub mod policy;
 pub mod sts;
+pub mod wire;
 
-pub use account::{Account, DrawnDuration, Seed};
+pub use account::{Account, DrawnDuration, LifecycleFailure, Seed};
 pub use error::ApiError;

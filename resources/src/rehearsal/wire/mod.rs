@@ -1,0 +1,3 @@
+//! The wire formats of the services.
+
+pub mod rest_json;
