@@ -83,7 +83,7 @@ pub(super) fn to_set(tags: &Tags) -> Value {
 
 /// `CreateTags`.
 pub(super) fn create(account: &mut Account, params: &Value) -> Result<Value, ApiError> {
-    change(account, params, |tags, items| add(tags, items))
+    change(account, params, add)
 }
 
 /// `DeleteTags`: without tags all go; with a value only the very pair goes.

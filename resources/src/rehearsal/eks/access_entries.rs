@@ -9,8 +9,8 @@ use super::access_policies;
 use super::model::{AccessEntry, AccessPolicy, Cluster};
 use super::outside;
 use super::params::{
-    self, arn, choice, in_use, invalid_parameter, invalid_request, not_found, page_of_names, required, seconds, text,
-    texts, uuid,
+    self, arn, choice, in_use, invalid_parameter, invalid_request, not_found, page_of_names,
+    required, seconds, text, texts, uuid,
 };
 
 /// The types that CreateAccessEntry takes.
@@ -47,16 +47,18 @@ pub(super) fn create(account: &mut Account, params: &Value) -> Result<Value, Api
         return Ok(answer);
     }
     let principal = required(params, "principalArn")?.to_owned();
-    let kind = choice(params, "type", TYPES)?.unwrap_or("STANDARD").to_owned();
+    let kind = choice(params, "type", TYPES)?
+        .unwrap_or("STANDARD")
+        .to_owned();
     let groups = texts(params, "kubernetesGroups");
     let username = text(params, "username").map(str::to_owned);
     check_names(&kind, &groups, username.as_deref())?;
     outside::check_principal(account, &principal)?;
     if cluster.access_entries.contains_key(&principal) {
-        return Err(
-            in_use("The specified access entry resource is already in use on this cluster.")
-                .with("clusterName", cluster_name),
-        );
+        return Err(in_use(
+            "The specified access entry resource is already in use on this cluster.",
+        )
+        .with("clusterName", cluster_name));
     }
     let tags = params::tags(params)?;
     let mut entry = new_entry(account, &cluster_name, &principal, &kind);
@@ -106,7 +108,12 @@ fn check_names(kind: &str, groups: &[String], username: Option<&str>) -> Result<
     Ok(())
 }
 
-fn new_entry(account: &mut Account, cluster_name: &str, principal: &str, kind: &str) -> AccessEntry {
+fn new_entry(
+    account: &mut Account,
+    cluster_name: &str,
+    principal: &str,
+    kind: &str,
+) -> AccessEntry {
     // arn:aws:iam::111122223333:role/path/name -> role, name
     let (owner, rest) = principal
         .split_once(":iam::")
@@ -132,7 +139,10 @@ fn new_entry(account: &mut Account, cluster_name: &str, principal: &str, kind: &
         ),
         groups: match kind {
             "STANDARD" => Vec::new(),
-            "EC2_WINDOWS" => vec!["eks:kube-proxy-windows".to_owned(), "system:nodes".to_owned()],
+            "EC2_WINDOWS" => vec![
+                "eks:kube-proxy-windows".to_owned(),
+                "system:nodes".to_owned(),
+            ],
             _ => vec!["system:nodes".to_owned()],
         },
         kind: kind.to_owned(),
@@ -161,7 +171,11 @@ pub(super) fn add_creator(account: &mut Account, cluster: &mut Cluster) {
 }
 
 /// The entry that EKS makes for the role of a managed node group's nodes.
-pub(super) fn add_for_nodes(account: &mut Account, cluster_name: &str, role: &str) -> Result<(), ApiError> {
+pub(super) fn add_for_nodes(
+    account: &mut Account,
+    cluster_name: &str,
+    role: &str,
+) -> Result<(), ApiError> {
     let cluster = params::cluster_mut(account, cluster_name)?;
     if cluster.authentication_mode == "CONFIG_MAP" || cluster.access_entries.contains_key(role) {
         return Ok(());
@@ -252,7 +266,11 @@ pub(super) fn update(account: &mut Account, params: &Value) -> Result<Value, Api
         .filter(|it| it.is_array())
         .map(|_| texts(params, "kubernetesGroups"));
     let username = text(params, "username").map(str::to_owned);
-    check_names(&entry.kind, groups.as_deref().unwrap_or_default(), username.as_deref())?;
+    check_names(
+        &entry.kind,
+        groups.as_deref().unwrap_or_default(),
+        username.as_deref(),
+    )?;
     let now_ms = account.now_ms;
     let entry = named_mut(account, &cluster_name, &principal)?;
     entry.modified_ms = now_ms;

@@ -35,7 +35,12 @@ pub(super) fn arn_of(account: &Account, name: &str) -> String {
 pub(super) fn list(account: &mut Account, params: &Value) -> Result<Value, ApiError> {
     let items = POLICIES
         .iter()
-        .map(|name| ((*name).to_owned(), json!({"name": name, "arn": arn_of(account, name)})))
+        .map(|name| {
+            (
+                (*name).to_owned(),
+                json!({"name": name, "arn": arn_of(account, name)}),
+            )
+        })
         .collect();
     page(params, "accessPolicies", items).map(Value::Object)
 }
@@ -88,7 +93,9 @@ fn scope(params: &Value) -> Result<Value, ApiError> {
         .ok_or_else(|| invalid_parameter("accessScope can't be null"))?;
     let namespaces = texts(scope, "namespaces");
     match choice(scope, "type", &["cluster", "namespace"])? {
-        Some("cluster") if namespaces.is_empty() => Ok(json!({"type": "cluster", "namespaces": []})),
+        Some("cluster") if namespaces.is_empty() => {
+            Ok(json!({"type": "cluster", "namespaces": []}))
+        }
         Some("cluster") => Err(invalid_parameter(
             "The namespaces field cannot be specified for an access scope of type cluster",
         )),

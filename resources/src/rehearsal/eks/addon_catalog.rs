@@ -145,11 +145,19 @@ impl Offer {
     ///
     /// # Errors
     /// `InvalidParameterException`: no such version, or not for this minor.
-    pub(super) fn choose(&self, asked: Option<&str>, cluster_version: &str) -> Result<String, ApiError> {
+    pub(super) fn choose(
+        &self,
+        asked: Option<&str>,
+        cluster_version: &str,
+    ) -> Result<String, ApiError> {
         let minor = minor_number(cluster_version).unwrap_or_default();
         let fits = |version: &&OfferedVersion| (version.first..=version.last).contains(&minor);
         let chosen = match asked {
-            Some(asked) => self.versions.iter().filter(fits).find(|it| it.name == asked),
+            Some(asked) => self
+                .versions
+                .iter()
+                .filter(fits)
+                .find(|it| it.name == asked),
             None => self.default(minor),
         };
         chosen
@@ -184,7 +192,9 @@ pub(super) fn describe_versions(_account: &mut Account, params: &Value) -> Resul
     if let Some(name) = name
         && find(name).is_none()
     {
-        return Err(params::not_found(format!("Addon {name} is not supported.")).with("addonName", name));
+        return Err(
+            params::not_found(format!("Addon {name} is not supported.")).with("addonName", name)
+        );
     }
     let minor = match text(params, "kubernetesVersion") {
         None => None,
@@ -193,7 +203,9 @@ pub(super) fn describe_versions(_account: &mut Account, params: &Value) -> Resul
                 .iter()
                 .find(|it| it.minor == version)
                 .and_then(|it| minor_number(it.minor))
-                .ok_or_else(|| invalid_parameter(format!("Unsupported Kubernetes version {version}")))?,
+                .ok_or_else(|| {
+                    invalid_parameter(format!("Unsupported Kubernetes version {version}"))
+                })?,
         ),
     };
     let types = texts(params, "types");
@@ -260,7 +272,10 @@ mod tests {
         for offer in OFFERS {
             for minor in 31..=36 {
                 let version = offer.choose(None, &format!("1.{minor}")).unwrap();
-                assert_eq!(offer.choose(Some(&version), &format!("1.{minor}")).unwrap(), version);
+                assert_eq!(
+                    offer.choose(Some(&version), &format!("1.{minor}")).unwrap(),
+                    version
+                );
             }
         }
         let proxy = find("kube-proxy").unwrap();

@@ -22,7 +22,11 @@ pub(super) fn settings(
     params: &Value,
     current: Option<&AddonSettings>,
 ) -> Result<AddonSettings, ApiError> {
-    choice(params, "resolveConflicts", &["NONE", "OVERWRITE", "PRESERVE"])?;
+    choice(
+        params,
+        "resolveConflicts",
+        &["NONE", "OVERWRITE", "PRESERVE"],
+    )?;
     let asked = text(params, "addonVersion");
     let version = match (asked, current) {
         (None, Some(current)) => current.version.clone(),
@@ -60,7 +64,10 @@ pub(super) fn associations(
     params: &Value,
     addon_arn: Option<&str>,
 ) -> Result<Option<Vec<Wanted>>, ApiError> {
-    let Some(items) = params.get("podIdentityAssociations").and_then(Value::as_array) else {
+    let Some(items) = params
+        .get("podIdentityAssociations")
+        .and_then(Value::as_array)
+    else {
         return Ok(None);
     };
     let mut wanted = Vec::new();
@@ -69,7 +76,9 @@ pub(super) fn associations(
         outside::check_pod_identity_role(account, &role_arn)?;
         let service_account = required(item, "serviceAccount")?.to_owned();
         let taken = pod_identity::find(cluster, namespace, &service_account);
-        if let Some(other) = taken.filter(|it| it.owner_arn.as_deref() != addon_arn || addon_arn.is_none()) {
+        if let Some(other) =
+            taken.filter(|it| it.owner_arn.as_deref() != addon_arn || addon_arn.is_none())
+        {
             return Err(pod_identity::exists(other));
         }
         wanted.push(Wanted {
@@ -105,7 +114,10 @@ pub(super) fn apply_associations(
 }
 
 /// The addon that a request names, if EKS offers it.
-pub(super) fn offer(name: &str, cluster: &Cluster) -> Result<&'static addon_catalog::Offer, ApiError> {
+pub(super) fn offer(
+    name: &str,
+    cluster: &Cluster,
+) -> Result<&'static addon_catalog::Offer, ApiError> {
     addon_catalog::find(name).ok_or_else(|| {
         invalid_parameter(format!(
             "Addon {name} specified is not supported in {} kubernetes version",

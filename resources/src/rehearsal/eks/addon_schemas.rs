@@ -16,9 +16,18 @@ fn pod_members() -> Map<String, Value> {
     let array = json!({"type": "array", "items": {"type": "object"}});
     Map::from_iter([
         ("affinity".to_owned(), object.clone()),
-        ("nodeSelector".to_owned(), json!({"type": "object", "additionalProperties": {"type": "string"}})),
-        ("podAnnotations".to_owned(), json!({"type": "object", "additionalProperties": {"type": "string"}})),
-        ("podLabels".to_owned(), json!({"type": "object", "additionalProperties": {"type": "string"}})),
+        (
+            "nodeSelector".to_owned(),
+            json!({"type": "object", "additionalProperties": {"type": "string"}}),
+        ),
+        (
+            "podAnnotations".to_owned(),
+            json!({"type": "object", "additionalProperties": {"type": "string"}}),
+        ),
+        (
+            "podLabels".to_owned(),
+            json!({"type": "object", "additionalProperties": {"type": "string"}}),
+        ),
         ("resources".to_owned(), object),
         ("tolerations".to_owned(), array),
     ])
@@ -41,16 +50,44 @@ fn closed(own: Value) -> Value {
 fn vpc_cni() -> Value {
     let mut env = Map::new();
     for name in [
-        "ADDITIONAL_ENI_TAGS", "ANNOTATE_POD_IP", "AWS_EC2_ENDPOINT", "AWS_MANAGE_ENIS_NON_SCHEDULABLE",
-        "AWS_VPC_CNI_NODE_PORT_SUPPORT", "AWS_VPC_ENI_MTU", "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG",
-        "AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS", "AWS_VPC_K8S_CNI_EXTERNALSNAT", "AWS_VPC_K8S_CNI_LOGLEVEL",
-        "AWS_VPC_K8S_CNI_LOG_FILE", "AWS_VPC_K8S_CNI_RANDOMIZESNAT", "AWS_VPC_K8S_CNI_VETHPREFIX",
-        "AWS_VPC_K8S_PLUGIN_LOG_FILE", "AWS_VPC_K8S_PLUGIN_LOG_LEVEL", "CLUSTER_ENDPOINT", "CLUSTER_NAME",
-        "DISABLE_INTROSPECTION", "DISABLE_LEAKED_ENI_CLEANUP", "DISABLE_METRICS", "DISABLE_NETWORK_RESOURCE_PROVISIONING",
-        "DISABLE_POD_V6", "ENABLE_BANDWIDTH_PLUGIN", "ENABLE_IMDS_ONLY_MODE", "ENABLE_POD_ENI",
-        "ENABLE_PREFIX_DELEGATION", "ENABLE_SUBNET_DISCOVERY", "ENABLE_V6_EGRESS", "ENI_CONFIG_ANNOTATION_DEF",
-        "ENI_CONFIG_LABEL_DEF", "INTROSPECTION_BIND_ADDRESS", "IP_COOLDOWN_PERIOD", "MAX_ENI", "MINIMUM_IP_TARGET",
-        "NETWORK_POLICY_ENFORCING_MODE", "POD_SECURITY_GROUP_ENFORCING_MODE", "WARM_ENI_TARGET", "WARM_IP_TARGET",
+        "ADDITIONAL_ENI_TAGS",
+        "ANNOTATE_POD_IP",
+        "AWS_EC2_ENDPOINT",
+        "AWS_MANAGE_ENIS_NON_SCHEDULABLE",
+        "AWS_VPC_CNI_NODE_PORT_SUPPORT",
+        "AWS_VPC_ENI_MTU",
+        "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG",
+        "AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS",
+        "AWS_VPC_K8S_CNI_EXTERNALSNAT",
+        "AWS_VPC_K8S_CNI_LOGLEVEL",
+        "AWS_VPC_K8S_CNI_LOG_FILE",
+        "AWS_VPC_K8S_CNI_RANDOMIZESNAT",
+        "AWS_VPC_K8S_CNI_VETHPREFIX",
+        "AWS_VPC_K8S_PLUGIN_LOG_FILE",
+        "AWS_VPC_K8S_PLUGIN_LOG_LEVEL",
+        "CLUSTER_ENDPOINT",
+        "CLUSTER_NAME",
+        "DISABLE_INTROSPECTION",
+        "DISABLE_LEAKED_ENI_CLEANUP",
+        "DISABLE_METRICS",
+        "DISABLE_NETWORK_RESOURCE_PROVISIONING",
+        "DISABLE_POD_V6",
+        "ENABLE_BANDWIDTH_PLUGIN",
+        "ENABLE_IMDS_ONLY_MODE",
+        "ENABLE_POD_ENI",
+        "ENABLE_PREFIX_DELEGATION",
+        "ENABLE_SUBNET_DISCOVERY",
+        "ENABLE_V6_EGRESS",
+        "ENI_CONFIG_ANNOTATION_DEF",
+        "ENI_CONFIG_LABEL_DEF",
+        "INTROSPECTION_BIND_ADDRESS",
+        "IP_COOLDOWN_PERIOD",
+        "MAX_ENI",
+        "MINIMUM_IP_TARGET",
+        "NETWORK_POLICY_ENFORCING_MODE",
+        "POD_SECURITY_GROUP_ENFORCING_MODE",
+        "WARM_ENI_TARGET",
+        "WARM_IP_TARGET",
         "WARM_PREFIX_TARGET",
     ] {
         env.insert(name.to_owned(), json!({"type": "string"}));
@@ -128,8 +165,11 @@ pub(super) fn schema(addon: &str) -> Value {
 /// # Errors
 /// `InvalidParameterException` in EKS's words: not JSON, or against the schema.
 pub(super) fn check(addon: &str, values: &str) -> Result<(), ApiError> {
-    let unsupported =
-        |reason: String| invalid_parameter(format!("ConfigurationValue provided in request is not supported: {reason}"));
+    let unsupported = |reason: String| {
+        invalid_parameter(format!(
+            "ConfigurationValue provided in request is not supported: {reason}"
+        ))
+    };
     let values: Value = serde_json::from_str(values)
         .map_err(|error| unsupported(format!("it is not valid JSON: {error}")))?;
     let mut problems = Vec::new();
@@ -153,8 +193,11 @@ fn find_problems(schema: &Value, value: &Value, path: &str, problems: &mut Vec<S
         };
         let found = type_name(value);
         let fits = |name: &&str| *name == found || *name == "number" && found == "integer";
-        if !allowed.iter().any(|name| fits(name)) {
-            problems.push(format!("{path}: {found} found, {} expected", allowed.join(" or ")));
+        if !allowed.iter().any(fits) {
+            problems.push(format!(
+                "{path}: {found} found, {} expected",
+                allowed.join(" or ")
+            ));
             return;
         }
     }
@@ -167,7 +210,8 @@ fn find_problems(schema: &Value, value: &Value, path: &str, problems: &mut Vec<S
         ));
     }
     for (member, too_far, words) in [("minimum", -1, "minimum"), ("maximum", 1, "maximum")] {
-        if let (Some(bound), Some(number)) = (schema.get(member).and_then(Value::as_i64), value.as_i64())
+        if let (Some(bound), Some(number)) =
+            (schema.get(member).and_then(Value::as_i64), value.as_i64())
             && (number - bound).signum() == too_far
         {
             problems.push(format!("{path}: must have a {words} value of {bound}"));
@@ -186,7 +230,12 @@ fn find_problems(schema: &Value, value: &Value, path: &str, problems: &mut Vec<S
     }
 }
 
-fn find_member_problems(schema: &Value, members: &Map<String, Value>, path: &str, problems: &mut Vec<String>) {
+fn find_member_problems(
+    schema: &Value,
+    members: &Map<String, Value>,
+    path: &str,
+    problems: &mut Vec<String>,
+) {
     let additional = schema.get("additionalProperties");
     for (name, member) in members {
         let path = format!("{path}.{name}");
@@ -227,7 +276,8 @@ pub(super) fn describe(_account: &mut Account, params: &Value) -> Result<Value, 
     let offer = addon_catalog::find(name)
         .filter(|offer| offer.has(version))
         .ok_or_else(|| {
-            not_found(format!("No addon configuration found for {name} {version}")).with("addonName", name)
+            not_found(format!("No addon configuration found for {name} {version}"))
+                .with("addonName", name)
         })?;
     Ok(json!({
         "addonName": name,
@@ -249,9 +299,21 @@ mod tests {
     #[test]
     fn the_usual_configurations_pass() {
         check("vpc-cni", r#"{"env": {"ENABLE_PREFIX_DELEGATION": "true", "WARM_PREFIX_TARGET": "1"}, "enableNetworkPolicy": "true"}"#).unwrap();
-        check("coredns", r#"{"autoScaling": {"enabled": true, "minReplicas": 4, "maxReplicas": 10}}"#).unwrap();
-        check("coredns", r#"{"replicaCount": 4, "tolerations": [{"key": "a", "operator": "Exists"}]}"#).unwrap();
-        check("aws-ebs-csi-driver", r#"{"defaultStorageClass": {"enabled": true}}"#).unwrap();
+        check(
+            "coredns",
+            r#"{"autoScaling": {"enabled": true, "minReplicas": 4, "maxReplicas": 10}}"#,
+        )
+        .unwrap();
+        check(
+            "coredns",
+            r#"{"replicaCount": 4, "tolerations": [{"key": "a", "operator": "Exists"}]}"#,
+        )
+        .unwrap();
+        check(
+            "aws-ebs-csi-driver",
+            r#"{"defaultStorageClass": {"enabled": true}}"#,
+        )
+        .unwrap();
         check("metrics-server", "{}").unwrap();
     }
 
@@ -261,10 +323,22 @@ mod tests {
             refusal("aws-ebs-csi-driver", r#"{"replicas": 2}"#),
             "ConfigurationValue provided in request is not supported: Json schema validation failed with error: [$.replicas: is not defined in the schema and the schema does not allow additional properties]"
         );
-        assert!(refusal("coredns", r#"{"replicaCount": "4"}"#).contains("$.replicaCount: string found, integer expected"));
-        assert!(refusal("vpc-cni", r#"{"env": {"ENABLE_PREFIX_DELEGATION": true}}"#).contains("boolean found, string expected"));
-        assert!(refusal("coredns", r#"{"autoScaling": {"minReplicas": 1}}"#).contains("minimum value of 2"));
-        assert!(refusal("coredns", r#"{"autoScaling": {"minReplicas": 4}}"#).contains("$.autoScaling.enabled: is missing"));
+        assert!(
+            refusal("coredns", r#"{"replicaCount": "4"}"#)
+                .contains("$.replicaCount: string found, integer expected")
+        );
+        assert!(
+            refusal("vpc-cni", r#"{"env": {"ENABLE_PREFIX_DELEGATION": true}}"#)
+                .contains("boolean found, string expected")
+        );
+        assert!(
+            refusal("coredns", r#"{"autoScaling": {"minReplicas": 1}}"#)
+                .contains("minimum value of 2")
+        );
+        assert!(
+            refusal("coredns", r#"{"autoScaling": {"minReplicas": 4}}"#)
+                .contains("$.autoScaling.enabled: is missing")
+        );
         assert!(refusal("kube-proxy", r#"{"mode": "magic"}"#).contains("enumeration"));
         assert!(refusal("coredns", "null").contains("$: null found, object expected"));
         assert!(refusal("coredns", "replicaCount: 4").contains("not valid JSON"));

@@ -36,7 +36,12 @@ pub(super) fn create(account: &mut Account, params: &Value) -> Result<Value, Api
     Ok(answer)
 }
 
-fn checked(account: &mut Account, params: &Value, cluster_name: &str, name: &str) -> Result<Addon, ApiError> {
+fn checked(
+    account: &mut Account,
+    params: &Value,
+    cluster_name: &str,
+    name: &str,
+) -> Result<Addon, ApiError> {
     let cluster = params::cluster(account, params, "clusterName")?;
     let offer = checks::offer(name, cluster)?;
     checks::check_cluster(cluster)?;

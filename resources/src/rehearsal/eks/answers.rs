@@ -15,7 +15,13 @@ fn issues(issues: &[Issue]) -> Value {
 }
 
 /// All control-plane log types, in the API's order.
-pub(super) const LOG_TYPES: &[&str] = &["api", "audit", "authenticator", "controllerManager", "scheduler"];
+pub(super) const LOG_TYPES: &[&str] = &[
+    "api",
+    "audit",
+    "authenticator",
+    "controllerManager",
+    "scheduler",
+];
 
 /// `cluster` of an answer. Endpoint, CA and issuer are there once it stands.
 pub(super) fn cluster(cluster: &Cluster) -> Value {

@@ -15,7 +15,11 @@ use super::params::{flag, invalid_parameter, required, structure, text, texts};
 ///
 /// # Errors
 /// `InvalidParameterException`, or `UnsupportedAvailabilityZoneException`.
-pub(super) fn network(account: &Account, subnet_ids: &[String], group_ids: &[String]) -> Result<String, ApiError> {
+pub(super) fn network(
+    account: &Account,
+    subnet_ids: &[String],
+    group_ids: &[String],
+) -> Result<String, ApiError> {
     let mut vpcs = BTreeSet::new();
     let mut zones = BTreeSet::new();
     for id in subnet_ids {
@@ -46,10 +50,14 @@ pub(super) fn network(account: &Account, subnet_ids: &[String], group_ids: &[Str
     }
     let mut vpcs = vpcs.into_iter();
     let (Some(vpc), None) = (vpcs.next(), vpcs.next()) else {
-        return Err(invalid_parameter("Subnets specified must belong to the same VPC"));
+        return Err(invalid_parameter(
+            "Subnets specified must belong to the same VPC",
+        ));
     };
     if group_ids.len() > 5 {
-        return Err(invalid_parameter("At most 5 security groups can be specified"));
+        return Err(invalid_parameter(
+            "At most 5 security groups can be specified",
+        ));
     }
     for id in group_ids {
         let group = account
@@ -76,7 +84,9 @@ pub(super) fn endpoint_access(
     let public = flag(vpc_config, "endpointPublicAccess")?.unwrap_or(public);
     let private = flag(vpc_config, "endpointPrivateAccess")?.unwrap_or(private);
     if !public && !private {
-        return Err(invalid_parameter("Private and public endpoint access cannot be false"));
+        return Err(invalid_parameter(
+            "Private and public endpoint access cannot be false",
+        ));
     }
     let asked = texts(vpc_config, "publicAccessCidrs");
     for cidr in &asked {
@@ -86,12 +96,19 @@ pub(super) fn endpoint_access(
             )));
         }
     }
-    let cidrs = if asked.is_empty() { cidrs.to_vec() } else { asked };
+    let cidrs = if asked.is_empty() {
+        cidrs.to_vec()
+    } else {
+        asked
+    };
     Ok((public, private, cidrs))
 }
 
 /// The log types that will be on: those asked, over those that are.
-pub(super) fn logging(params: &Value, current: &BTreeSet<String>) -> Result<BTreeSet<String>, ApiError> {
+pub(super) fn logging(
+    params: &Value,
+    current: &BTreeSet<String>,
+) -> Result<BTreeSet<String>, ApiError> {
     let mut on = current.clone();
     let setups = params
         .get("logging")
@@ -117,7 +134,10 @@ pub(super) fn logging(params: &Value, current: &BTreeSet<String>) -> Result<BTre
 }
 
 /// `encryptionConfig`: one entry for secrets, with a key that is enabled.
-pub(super) fn encryption(account: &Account, params: &Value) -> Result<Option<Encryption>, ApiError> {
+pub(super) fn encryption(
+    account: &Account,
+    params: &Value,
+) -> Result<Option<Encryption>, ApiError> {
     let entries = match params.get("encryptionConfig") {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::Array(entries)) => entries,
@@ -126,7 +146,11 @@ pub(super) fn encryption(account: &Account, params: &Value) -> Result<Option<Enc
     let entry = match entries.as_slice() {
         [] => return Ok(None),
         [entry] => entry,
-        _ => return Err(invalid_parameter("Only one encryptionConfig can be specified")),
+        _ => {
+            return Err(invalid_parameter(
+                "Only one encryptionConfig can be specified",
+            ));
+        }
     };
     let resources = texts(entry, "resources");
     if resources != ["secrets"] {
@@ -144,17 +168,30 @@ pub(super) fn encryption(account: &Account, params: &Value) -> Result<Option<Enc
 
 /// The block of Kubernetes services: /12 to /24 in a private range, apart from
 /// the VPC's. Without one EKS takes the range that the VPC does not use.
-pub(super) fn service_cidr(account: &Account, params: &Value, vpc_id: &str) -> Result<String, ApiError> {
+pub(super) fn service_cidr(
+    account: &Account,
+    params: &Value,
+    vpc_id: &str,
+) -> Result<String, ApiError> {
     let vpc = account.ec2.vpcs.get(vpc_id).map(|vpc| vpc.cidr);
-    let config = structure(params, "kubernetesNetworkConfig").cloned().map(Value::Object);
+    let config = structure(params, "kubernetesNetworkConfig")
+        .cloned()
+        .map(Value::Object);
     let config = config.unwrap_or(Value::Null);
     if text(&config, "ipFamily").is_some_and(|family| family != "ipv4") {
-        return Err(invalid_parameter("The rehearsal account has IPv4 networks only."));
+        return Err(invalid_parameter(
+            "The rehearsal account has IPv4 networks only.",
+        ));
     }
     let Some(asked) = text(&config, "serviceIpv4Cidr") else {
         let tens = Ipv4Net::new_assert(std::net::Ipv4Addr::new(10, 100, 0, 0), 16);
         let overlaps = vpc.is_some_and(|vpc| vpc.contains(&tens) || tens.contains(&vpc));
-        return Ok(if overlaps { "172.20.0.0/16" } else { "10.100.0.0/16" }.to_owned());
+        return Ok(if overlaps {
+            "172.20.0.0/16"
+        } else {
+            "10.100.0.0/16"
+        }
+        .to_owned());
     };
     let private = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
     let block = asked.parse::<Ipv4Net>().ok().filter(|block| {

@@ -15,8 +15,8 @@ use super::durations;
 use super::model::{Cluster, Endpoint, Network, Status};
 use super::outside;
 use super::params::{
-    self, arn, check_name, choice, flag, in_use, invalid_parameter, invalid_request, limit_exceeded, page_of_names,
-    required, text, texts,
+    self, arn, check_name, choice, flag, in_use, invalid_parameter, invalid_request,
+    limit_exceeded, page_of_names, required, text, texts,
 };
 use super::tokens::Tokens;
 use super::versions::{self, DEFAULT_VERSION, Support};
@@ -31,7 +31,8 @@ pub(super) fn create(account: &mut Account, params: &Value) -> Result<Value, Api
         return Ok(answer);
     }
     let name = required(params, "name")?.to_owned();
-    let cluster = checked(account, params, &name).map_err(|error| error.with("clusterName", name.as_str()))?;
+    let cluster = checked(account, params, &name)
+        .map_err(|error| error.with("clusterName", name.as_str()))?;
     let answer = json!({"cluster": answers::cluster(&cluster)});
     account.eks.clusters.insert(name.clone(), cluster);
     connect(account, &name)?;
@@ -63,7 +64,9 @@ fn checked(account: &mut Account, params: &Value, name: &str) -> Result<Cluster,
         )));
     }
     let support_type = support_type(params)?.unwrap_or("EXTENDED").to_owned();
-    let version = text(params, "version").unwrap_or(DEFAULT_VERSION).to_owned();
+    let version = text(params, "version")
+        .unwrap_or(DEFAULT_VERSION)
+        .to_owned();
     check_version(account, &version, &support_type)?;
     let role_arn = required(params, "roleArn")?.to_owned();
     outside::check_cluster_role(account, &role_arn)?;
@@ -71,7 +74,10 @@ fn checked(account: &mut Account, params: &Value, name: &str) -> Result<Cluster,
     let access = params.get("accessConfig").cloned().unwrap_or(Value::Null);
     let mode = choice(&access, "authenticationMode", AUTHENTICATION_MODES)?;
     let encryption = checks::encryption(account, params)?;
-    let zonal_shift = params.get("zonalShiftConfig").cloned().unwrap_or(Value::Null);
+    let zonal_shift = params
+        .get("zonalShiftConfig")
+        .cloned()
+        .unwrap_or(Value::Null);
     let mut cluster = Cluster {
         name: name.to_owned(),
         arn: arn(account, &format!("cluster/{name}")),
@@ -88,7 +94,8 @@ fn checked(account: &mut Account, params: &Value, name: &str) -> Result<Cluster,
         encryption,
         // The API's default is CONFIG_MAP.
         authentication_mode: mode.unwrap_or("CONFIG_MAP").to_owned(),
-        bootstrap_creator_admin: flag(&access, "bootstrapClusterCreatorAdminPermissions")?.unwrap_or(true),
+        bootstrap_creator_admin: flag(&access, "bootstrapClusterCreatorAdminPermissions")?
+            .unwrap_or(true),
         self_managed_addons: flag(params, "bootstrapSelfManagedAddons")?.unwrap_or(true),
         preserved_addons: BTreeSet::new(),
         support_type,
@@ -107,7 +114,7 @@ fn checked(account: &mut Account, params: &Value, name: &str) -> Result<Cluster,
         tokens: Tokens::default(),
     };
     // Nothing can be refused any more: from here on things are made.
-    outside::ensure_service_linked(account, "eks.amazonaws.com", "AWSServiceRoleForAmazonEKS");
+    outside::ensure_service_linked(account, &["eks.amazonaws.com"]);
     let (low, high) = durations::CLUSTER_CREATE;
     cluster.due_ms = Some(account.draw_due(&format!("cluster/{name}"), "create", low, high));
     if !cluster.logging.is_empty() {
@@ -140,7 +147,9 @@ pub(super) fn support_type(params: &Value) -> Result<Option<&str>, ApiError> {
 
 fn check_version(account: &Account, version: &str, support_type: &str) -> Result<(), ApiError> {
     match versions::find(version).map(|it| it.support(account.now_ms)) {
-        None | Some(Support::Ended) => Err(invalid_parameter(format!("unsupported Kubernetes version {version}"))),
+        None | Some(Support::Ended) => Err(invalid_parameter(format!(
+            "unsupported Kubernetes version {version}"
+        ))),
         Some(Support::Extended) if support_type == "STANDARD" => Err(invalid_parameter(format!(
             "Kubernetes version {version} is in extended support: a cluster on it needs the upgrade policy support type EXTENDED"
         ))),
@@ -166,7 +175,11 @@ fn network(account: &Account, params: &Value) -> Result<Network, ApiError> {
         cluster_security_group_id: String::new(),
         endpoint_public,
         endpoint_private,
-        public_cidrs: if endpoint_public { public_cidrs } else { Vec::new() },
+        public_cidrs: if endpoint_public {
+            public_cidrs
+        } else {
+            Vec::new()
+        },
     })
 }
 
@@ -204,7 +217,9 @@ fn connect(account: &mut Account, name: &str) -> Result<(), ApiError> {
         "EKS created security group applied to ENI that is attached to EKS Control Plane master nodes, as well as any managed workloads.",
         tags,
     );
-    params::cluster_mut(account, name)?.network.cluster_security_group_id = group_id;
+    params::cluster_mut(account, name)?
+        .network
+        .cluster_security_group_id = group_id;
     attach_interfaces(account, name)
 }
 
@@ -247,7 +262,11 @@ pub(super) fn delete(account: &mut Account, params: &Value) -> Result<Value, Api
         // Seen in the wild in place of ResourceNotFoundException
         // (terraform-provider-aws, internal/service/eks/cluster.go).
         return Err(if account.draw() < 0.25 {
-            ApiError::new(400, "ClientException", format!("No cluster found for name: {name}."))
+            ApiError::new(
+                400,
+                "ClientException",
+                format!("No cluster found for name: {name}."),
+            )
         } else {
             params::no_cluster(name)
         });

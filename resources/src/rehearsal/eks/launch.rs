@@ -27,12 +27,15 @@ pub(super) fn resolve(account: &Account, specification: &Value) -> Result<Launch
             "Launch template specification must have exactly one of launch template name or id",
         ));
     }
-    let (template, version) = ec2::resolve_version(account, id, name, text(specification, "version")).map_err(|error| {
-        invalid_parameter(format!(
-            "{} (Service: AmazonEC2; Status Code: 400; Error Code: {})",
-            error.message, error.code
-        ))
-    })?;
+    let (template, version) =
+        ec2::resolve_version(account, id, name, text(specification, "version")).map_err(
+            |error| {
+                invalid_parameter(format!(
+                    "{} (Service: AmazonEC2; Status Code: 400; Error Code: {})",
+                    error.message, error.code
+                ))
+            },
+        )?;
     let data = &template.versions[&version].data;
     check_allowed(data)?;
     let launch = Launch {
@@ -90,7 +93,10 @@ fn check_allowed(data: &Value) -> Result<(), ApiError> {
             )));
         }
     }
-    if interfaces(data).iter().any(|interface| text(interface, "SubnetId").is_some()) {
+    if interfaces(data)
+        .iter()
+        .any(|interface| text(interface, "SubnetId").is_some())
+    {
         return Err(invalid_parameter(
             "Launch template should not specify a subnet: subnets are given to the node group",
         ));

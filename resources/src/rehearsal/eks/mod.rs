@@ -38,7 +38,8 @@ use serde_json::Value;
 use super::{Account, ApiError};
 
 pub use model::{
-    AccessEntry, Addon, Association, Cluster, Encryption, Endpoint, Issue, Network, Nodegroup, Scaling, Status, Taint,
+    AccessEntry, Addon, Association, Cluster, Encryption, Endpoint, Issue, Network, Nodegroup,
+    Scaling, Status, Taint,
 };
 pub use settle::settle;
 pub use updates::Update;
@@ -59,7 +60,10 @@ pub struct State {
 /// the group was made decides it (eksctl#4478). `None`: no such group.
 pub fn max_pods(account: &Account, cluster: &str, nodegroup: &str) -> Option<u32> {
     let cluster = account.eks.clusters.get(cluster)?;
-    cluster.nodegroups.get(nodegroup).map(|group| group.max_pods)
+    cluster
+        .nodegroups
+        .get(nodegroup)
+        .map(|group| group.max_pods)
 }
 
 /// Answers one call.

@@ -428,7 +428,10 @@ impl Cluster {
         self.self_managed_addons
             || self.preserved_addons.contains("vpc-cni")
             || self.addons.get("vpc-cni").is_some_and(|addon| {
-                matches!(addon.status, Status::Active | Status::Updating | Status::Degraded | Status::UpdateFailed)
+                matches!(
+                    addon.status,
+                    Status::Active | Status::Updating | Status::Degraded | Status::UpdateFailed
+                )
             })
     }
 
@@ -436,8 +439,18 @@ impl Cluster {
     pub(super) fn nodes_for_pods(&self) -> i64 {
         self.nodegroups
             .values()
-            .filter(|group| matches!(group.status, Status::Active | Status::Updating | Status::Degraded))
-            .filter(|group| group.taints.iter().all(|taint| taint.effect == "PREFER_NO_SCHEDULE"))
+            .filter(|group| {
+                matches!(
+                    group.status,
+                    Status::Active | Status::Updating | Status::Degraded
+                )
+            })
+            .filter(|group| {
+                group
+                    .taints
+                    .iter()
+                    .all(|taint| taint.effect == "PREFER_NO_SCHEDULE")
+            })
             .map(|group| group.scaling.desired)
             .sum()
     }

@@ -38,7 +38,9 @@ pub(super) fn scaling(params: &Value, current: Option<Scaling>) -> Result<Scalin
     };
     let Scaling { min, desired, max } = scaling;
     if min < 0 || desired < 0 {
-        return Err(invalid_parameter("minSize and desiredSize can't be less than 0"));
+        return Err(invalid_parameter(
+            "minSize and desiredSize can't be less than 0",
+        ));
     }
     if max < 1 {
         return Err(invalid_parameter("maxSize can't be less than 1"));
@@ -67,7 +69,9 @@ pub(super) fn scaling(params: &Value, current: Option<Scaling>) -> Result<Scalin
 }
 
 /// Kubernetes labels of a request.
-pub(super) fn labels(map: Option<&serde_json::Map<String, Value>>) -> Result<BTreeMap<String, String>, ApiError> {
+pub(super) fn labels(
+    map: Option<&serde_json::Map<String, Value>>,
+) -> Result<BTreeMap<String, String>, ApiError> {
     let mut labels = BTreeMap::new();
     for (key, value) in map.into_iter().flatten() {
         let value = value.as_str().unwrap_or_default();
@@ -80,14 +84,19 @@ pub(super) fn labels(map: Option<&serde_json::Map<String, Value>>) -> Result<BTr
 fn check_label(key: &str, value: &str) -> Result<(), ApiError> {
     let (prefix, name) = key.rsplit_once('/').unwrap_or(("", key));
     let reserved = ["kubernetes.io", "k8s.io", "eks.amazonaws.com"];
-    if reserved.iter().any(|it| prefix == *it || prefix.ends_with(&format!(".{it}"))) {
+    if reserved
+        .iter()
+        .any(|it| prefix == *it || prefix.ends_with(&format!(".{it}")))
+    {
         // Labels of the autoscaler's node templates are allowed nowhere either.
         return Err(invalid_parameter(
             "Label cannot contain reserved prefixes [kubernetes.io/, k8s.io/, eks.amazonaws.com/]",
         ));
     }
     if !is_qualified(name) || name.is_empty() || prefix.len() > 253 {
-        return Err(invalid_parameter(format!("Label key '{key}' is not a valid Kubernetes label key")));
+        return Err(invalid_parameter(format!(
+            "Label key '{key}' is not a valid Kubernetes label key"
+        )));
     }
     if !is_qualified(value) {
         return Err(invalid_parameter(format!(
@@ -102,7 +111,9 @@ fn check_label(key: &str, value: &str) -> Result<(), ApiError> {
 fn is_qualified(text: &str) -> bool {
     let end = |c: Option<char>| c.is_none_or(|c| c.is_ascii_alphanumeric());
     text.len() <= 63
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
         && end(text.chars().next())
         && end(text.chars().next_back())
 }
@@ -111,13 +122,20 @@ fn is_qualified(text: &str) -> bool {
 pub(super) fn taints(items: Option<&Value>) -> Result<Vec<Taint>, ApiError> {
     let mut taints: Vec<Taint> = Vec::new();
     for item in items.and_then(Value::as_array).into_iter().flatten() {
-        let key = text(item, "key").ok_or_else(|| invalid_parameter("Taint key can't be null or empty"))?;
-        let effect = choice(item, "effect", &["NO_SCHEDULE", "NO_EXECUTE", "PREFER_NO_SCHEDULE"])?
-            .ok_or_else(|| invalid_parameter("Taint effect can't be null"))?;
+        let key = text(item, "key")
+            .ok_or_else(|| invalid_parameter("Taint key can't be null or empty"))?;
+        let effect = choice(
+            item,
+            "effect",
+            &["NO_SCHEDULE", "NO_EXECUTE", "PREFER_NO_SCHEDULE"],
+        )?
+        .ok_or_else(|| invalid_parameter("Taint effect can't be null"))?;
         let name = key.rsplit_once('/').map_or(key, |(_, name)| name);
         let value = item.get("value").and_then(Value::as_str);
         if name.is_empty() || !is_qualified(name) || !is_qualified(value.unwrap_or_default()) {
-            return Err(invalid_parameter(format!("Taint with key '{key}' is not a valid Kubernetes taint")));
+            return Err(invalid_parameter(format!(
+                "Taint with key '{key}' is not a valid Kubernetes taint"
+            )));
         }
         if taints.iter().any(|it| it.key == key && it.effect == effect) {
             return Err(invalid_parameter(format!(
@@ -139,7 +157,9 @@ pub(super) fn taints(items: Option<&Value>) -> Result<Vec<Taint>, ApiError> {
 /// `updateConfig` over what stands.
 pub(super) fn update_config(params: &Value, current: Option<&Value>) -> Result<Value, ApiError> {
     let Some(config) = params.get("updateConfig").filter(|it| !it.is_null()) else {
-        return Ok(current.cloned().unwrap_or_else(|| json!({"maxUnavailable": 1})));
+        return Ok(current
+            .cloned()
+            .unwrap_or_else(|| json!({"maxUnavailable": 1})));
     };
     let count = number(config, "maxUnavailable")?;
     let percentage = number(config, "maxUnavailablePercentage")?;
@@ -200,14 +220,20 @@ const AMI_TYPES: &[&str] = &[
 ];
 
 /// Checks AMI type, instance types and disk of a CreateNodegroup.
-pub(super) fn machines(params: &Value, launch: Option<&Launch>, version: &str) -> Result<Machines, ApiError> {
+pub(super) fn machines(
+    params: &Value,
+    launch: Option<&Launch>,
+    version: &str,
+) -> Result<Machines, ApiError> {
     let asked_ami = choice(params, "amiType", AMI_TYPES)?;
     let asked_types = texts(params, "instanceTypes");
     let disk_size = number(params, "diskSize")?;
     let template_type = launch.and_then(|it| it.instance_type.clone());
     if launch.is_some() {
         if disk_size.is_some() {
-            return Err(invalid_parameter("Disk size must be specified within the launch template."));
+            return Err(invalid_parameter(
+                "Disk size must be specified within the launch template.",
+            ));
         }
         if params.get("remoteAccess").is_some_and(|it| !it.is_null()) {
             return Err(invalid_parameter(
@@ -230,7 +256,11 @@ pub(super) fn machines(params: &Value, launch: Option<&Launch>, version: &str) -
         (None, false) => asked_types.clone(),
         (None, true) => vec!["t3.medium".to_owned()],
     };
-    let shown_types = if template_type.is_some() { Vec::new() } else { effective_types.clone() };
+    let shown_types = if template_type.is_some() {
+        Vec::new()
+    } else {
+        effective_types.clone()
+    };
     let ami_type = ami_type(asked_ami, launch)?;
     check_types(&ami_type, &effective_types)?;
     // AL2 ended on 2025-11-26, with 1.32 as its last version.
@@ -245,7 +275,11 @@ pub(super) fn machines(params: &Value, launch: Option<&Launch>, version: &str) -
         asked_types: shown_types,
         effective_types,
         // Without a template EKS makes disks of 20 GiB.
-        disk_size: if launch.is_some() { None } else { Some(disk_size.unwrap_or(20)) },
+        disk_size: if launch.is_some() {
+            None
+        } else {
+            Some(disk_size.unwrap_or(20))
+        },
     })
 }
 
@@ -278,7 +312,9 @@ pub(super) fn check_types(ami_type: &str, types: &[String]) -> Result<(), ApiErr
             Architecture::X86_64
         };
         let wants_gpu = ami_type.contains("NVIDIA") || ami_type.ends_with("_GPU");
-        if ami_type != "CUSTOM" && (shape.architecture != architecture || wants_gpu && shape.gpus.is_none()) {
+        if ami_type != "CUSTOM"
+            && (shape.architecture != architecture || wants_gpu && shape.gpus.is_none())
+        {
             return Err(invalid_parameter(format!(
                 "[{kind}] is not a valid instance type for requested amiType {ami_type}"
             )));
@@ -288,7 +324,11 @@ pub(super) fn check_types(ami_type: &str, types: &[String]) -> Result<(), ApiErr
 }
 
 /// The subnets exist and are the cluster's VPC's.
-pub(super) fn subnets(account: &Account, cluster: &Cluster, params: &Value) -> Result<Vec<String>, ApiError> {
+pub(super) fn subnets(
+    account: &Account,
+    cluster: &Cluster,
+    params: &Value,
+) -> Result<Vec<String>, ApiError> {
     let ids = texts(params, "subnets");
     if ids.is_empty() {
         return Err(invalid_parameter("subnets can't be null or empty"));
@@ -310,10 +350,21 @@ pub(super) fn subnets(account: &Account, cluster: &Cluster, params: &Value) -> R
 }
 
 /// The groups of the nodes' interfaces are the cluster's VPC's.
-pub(super) fn security_groups(account: &Account, cluster: &Cluster, launch: Option<&Launch>) -> Result<Vec<String>, ApiError> {
-    let ids = launch.map(|it| it.security_group_ids.clone()).unwrap_or_default();
+pub(super) fn security_groups(
+    account: &Account,
+    cluster: &Cluster,
+    launch: Option<&Launch>,
+) -> Result<Vec<String>, ApiError> {
+    let ids = launch
+        .map(|it| it.security_group_ids.clone())
+        .unwrap_or_default();
     for id in &ids {
-        if account.ec2.security_groups.get(id).is_some_and(|group| group.vpc_id != cluster.network.vpc_id) {
+        if account
+            .ec2
+            .security_groups
+            .get(id)
+            .is_some_and(|group| group.vpc_id != cluster.network.vpc_id)
+        {
             return Err(invalid_request(format!(
                 "Security group {id} of the launch template is not in the cluster's VPC {}",
                 cluster.network.vpc_id

@@ -7,10 +7,13 @@ use super::super::ec2::{self, NewInterface, Tags, instance_shape};
 use super::super::{Account, ApiError};
 use super::model::{Cluster, ClusterChange, Nodegroup, Status};
 use super::params::{
-    self, arn, check_name, choice, in_use, invalid_parameter, invalid_request, limit_exceeded, page_of_names, required,
-    text, uuid,
+    self, arn, check_name, choice, in_use, invalid_parameter, invalid_request, limit_exceeded,
+    page_of_names, required, text, uuid,
 };
-use super::{access_entries, answers, durations, launch, nodegroup_checks as checks, outside, user_data, versions};
+use super::{
+    access_entries, answers, durations, launch, nodegroup_checks as checks, outside, user_data,
+    versions,
+};
 
 /// EKS service quota L-6D54EA21.
 const MOST_NODEGROUPS: usize = 30;
@@ -33,15 +36,23 @@ pub(super) fn create(account: &mut Account, params: &Value) -> Result<Value, Api
     let desired = group.scaling.desired;
     let cluster = params::cluster_mut(account, &cluster_name)?;
     cluster.nodegroups.insert(name.clone(), group);
-    cluster
-        .tokens
-        .remember("CreateNodegroup", params, &format!("nodegroup/{name}"), &answer);
+    cluster.tokens.remember(
+        "CreateNodegroup",
+        params,
+        &format!("nodegroup/{name}"),
+        &answer,
+    );
     access_entries::add_for_nodes(account, &cluster_name, &role)?;
     start_nodes(account, &cluster_name, &name, desired)?;
     Ok(answer)
 }
 
-fn checked(account: &mut Account, params: &Value, cluster_name: &str, name: &str) -> Result<Nodegroup, ApiError> {
+fn checked(
+    account: &mut Account,
+    params: &Value,
+    cluster_name: &str,
+    name: &str,
+) -> Result<Nodegroup, ApiError> {
     check_name("nodegroup name", name, 63)?;
     let cluster = params::cluster_mut(account, cluster_name)?.clone();
     check_cluster(&cluster)?;
@@ -68,7 +79,11 @@ fn checked(account: &mut Account, params: &Value, cluster_name: &str, name: &str
     let security_group_ids = checks::security_groups(account, &cluster, launch.as_ref())?;
     let user_data = launch.as_ref().and_then(|it| it.user_data.as_deref());
     let doomed = user_data::problem(&machines.ami_type, user_data);
-    let capacity_type = choice(params, "capacityType", &["ON_DEMAND", "SPOT", "CAPACITY_BLOCK"])?;
+    let capacity_type = choice(
+        params,
+        "capacityType",
+        &["ON_DEMAND", "SPOT", "CAPACITY_BLOCK"],
+    )?;
     let scaling = checks::scaling(params, None)?;
     let max_pods = machines
         .effective_types
@@ -82,15 +97,23 @@ fn checked(account: &mut Account, params: &Value, cluster_name: &str, name: &str
     let update_config = checks::update_config(params, None)?;
     let tags = params::tags(params)?;
     // Nothing can be refused any more: from here on things are drawn and made.
-    outside::ensure_service_linked(account, "eks-nodegroup.amazonaws.com", "AWSServiceRoleForAmazonEKSNodegroup");
-    outside::ensure_service_linked(account, "autoscaling.amazonaws.com", "AWSServiceRoleForAutoScaling");
+    let linked = ["eks-nodegroup.amazonaws.com", "autoscaling.amazonaws.com"];
+    outside::ensure_service_linked(account, &linked);
+    if capacity_type == Some("SPOT") {
+        outside::ensure_service_linked(account, &["spot.amazonaws.com"]);
+    }
     let id = uuid(account);
     let (low, high) = if scaling.desired > 0 {
         durations::NODEGROUP_CREATE
     } else {
         durations::NODEGROUP_CREATE_EMPTY
     };
-    let due = account.draw_due(&format!("nodegroup/{cluster_name}/{name}"), "create", low, high);
+    let due = account.draw_due(
+        &format!("nodegroup/{cluster_name}/{name}"),
+        "create",
+        low,
+        high,
+    );
     Ok(Nodegroup {
         name: name.to_owned(),
         arn: arn(account, &format!("nodegroup/{cluster_name}/{name}/{id}")),
@@ -176,9 +199,19 @@ fn prefix_delegation(cluster: &Cluster) -> bool {
 }
 
 /// Starts nodes: each is an instance with an interface, in the subnets by turns.
-pub(super) fn start_nodes(account: &mut Account, cluster_name: &str, name: &str, count: i64) -> Result<(), ApiError> {
+pub(super) fn start_nodes(
+    account: &mut Account,
+    cluster_name: &str,
+    name: &str,
+    count: i64,
+) -> Result<(), ApiError> {
     let group = params::nodegroup_mut(account, cluster_name, name)?.clone();
-    for subnet_id in group.subnet_ids.iter().cycle().take(usize::try_from(count).unwrap_or(0)) {
+    for subnet_id in group
+        .subnet_ids
+        .iter()
+        .cycle()
+        .take(usize::try_from(count).unwrap_or(0))
+    {
         let instance_id = format!("i-{}", account.draw_hex(17));
         ec2::attach_interface(
             account,
@@ -189,7 +222,10 @@ pub(super) fn start_nodes(account: &mut Account, cluster_name: &str, name: &str,
                 owner: Some(owner(cluster_name, name)),
                 instance_id: Some(instance_id.clone()),
                 tags: Tags::from([
-                    ("cluster.k8s.amazonaws.com/name".to_owned(), cluster_name.to_owned()),
+                    (
+                        "cluster.k8s.amazonaws.com/name".to_owned(),
+                        cluster_name.to_owned(),
+                    ),
                     ("node.k8s.amazonaws.com/instance_id".to_owned(), instance_id),
                 ]),
             },
@@ -252,7 +288,12 @@ pub(super) fn delete(account: &mut Account, params: &Value) -> Result<Value, Api
         .with("nodegroupName", name));
     }
     let (low, high) = durations::NODEGROUP_DELETE;
-    let due = account.draw_due(&format!("nodegroup/{cluster_name}/{name}"), "delete", low, high);
+    let due = account.draw_due(
+        &format!("nodegroup/{cluster_name}/{name}"),
+        "delete",
+        low,
+        high,
+    );
     let group = params::nodegroup_mut(account, &cluster_name, name)?;
     group.status = Status::Deleting;
     group.due_ms = Some(due);

@@ -1,7 +1,9 @@
 //! What EKS asks of the other services: roles, keys, log groups, failures on
 //! demand. EKS's own words for what it does not like are here.
 
-use super::super::{Account, ApiError, iam, kms, logs};
+use serde_json::{Value, json};
+
+use super::super::{Account, ApiError, ec2, iam, kms, logs};
 use super::model::Issue;
 use super::params::invalid_parameter;
 
@@ -34,7 +36,7 @@ fn role<'a>(account: &'a Account, arn: &str) -> Result<&'a iam::Role, ApiError> 
 /// The cluster role exists, is visible, trusts EKS and has the cluster policy.
 pub(super) fn check_cluster_role(account: &Account, arn: &str) -> Result<(), ApiError> {
     let role = role(account, arn)?;
-    if !trusts(role, "eks.amazonaws.com", "sts:AssumeRole") {
+    if !role.trusts_service(account.now_ms, "eks.amazonaws.com", "sts:AssumeRole") {
         return Err(invalid_parameter(
             "Role could not be assumed because the trusted entity is not correct",
         ));
@@ -51,12 +53,14 @@ pub(super) fn check_cluster_role(account: &Account, arn: &str) -> Result<(), Api
 /// for the registry (messages: eksctl#3290, containers-roadmap#1610).
 pub(super) fn check_node_role(account: &Account, arn: &str) -> Result<(), ApiError> {
     let role = role(account, arn)?;
-    if !trusts(role, "ec2.amazonaws.com", "sts:AssumeRole") {
+    if !role.trusts_service(account.now_ms, "ec2.amazonaws.com", "sts:AssumeRole") {
         return Err(invalid_parameter(format!(
             "Following required service principals [ec2.amazonaws.com] were not found in the trust relationships of nodeRole {arn}"
         )));
     }
-    let registry = REGISTRY_POLICIES.iter().any(|policy| has_policy(account, role, policy));
+    let registry = REGISTRY_POLICIES
+        .iter()
+        .any(|policy| has_policy(account, role, policy));
     if !registry || !has_policy(account, role, NODE_POLICY) {
         return Err(invalid_parameter(format!(
             "The provided role doesn't have the Amazon EKS Managed Policies associated with it. Please ensure the following policies [arn:aws:iam::aws:policy/{NODE_POLICY}, arn:aws:iam::aws:policy/{}] are attached",
@@ -76,10 +80,92 @@ pub(super) fn check_role_exists(account: &Account, arn: &str) -> Result<(), ApiE
 pub(super) fn check_pod_identity_role(account: &Account, arn: &str) -> Result<(), ApiError> {
     let role = role(account, arn)?;
     let principal = "pods.eks.amazonaws.com";
-    if !trusts(role, principal, "sts:AssumeRole") || !trusts(role, principal, "sts:TagSession") {
+    let trusted = |action: &str| role.trusts_service(account.now_ms, principal, action);
+    if !trusted("sts:AssumeRole") || !trusted("sts:TagSession") {
         return Err(invalid_parameter(format!(
             "Trust relationships of role {arn} must allow {principal} the actions sts:AssumeRole and sts:TagSession"
         )));
     }
     Ok(())
+}
+
+fn has_policy(account: &Account, role: &iam::Role, policy: &str) -> bool {
+    role.visible_policy_arns(account.now_ms).iter().any(|arn| {
+        arn.strip_suffix(policy)
+            .is_some_and(|prefix| prefix.ends_with(":aws:policy/"))
+    })
+}
+
+/// A principal of an access entry. EKS asks IAM about principals of its own
+/// account only.
+pub(super) fn check_principal(account: &Account, arn: &str) -> Result<(), ApiError> {
+    let invalid = || invalid_parameter("The specified principalArn is invalid: invalid principal.");
+    let prefix = format!("arn:{}:iam::", ec2::partition(&account.region));
+    let (owner, what) = arn
+        .strip_prefix(&prefix)
+        .and_then(|rest| rest.split_once(':'))
+        .ok_or_else(invalid)?;
+    if owner.len() != 12 || !(what.starts_with("role/") || what.starts_with("user/")) {
+        return Err(invalid());
+    }
+    if owner == account.account_id && what.starts_with("role/") {
+        iam::usable_role(account, arn).map_err(|_| invalid())?;
+    }
+    Ok(())
+}
+
+/// The caller's role: who creates a cluster can become its administrator.
+pub(super) fn caller(account: &Account) -> String {
+    account
+        .iam
+        .roles
+        .get(iam::CALLER_ROLE)
+        .map(|role| role.arn.clone())
+        .unwrap_or_default()
+}
+
+/// The service-linked roles that EKS needs; made if they are not there.
+pub(super) fn ensure_service_linked(account: &mut Account, principals: &[&str]) {
+    for principal in principals {
+        iam::ensure_service_linked(account, principal);
+    }
+}
+
+/// The key of secrets exists, is enabled and symmetric, as KMS's own DescribeKey
+/// tells.
+pub(super) fn check_key(account: &Account, arn: &str) -> Result<(), ApiError> {
+    // On a copy: a check changes nothing.
+    let answer = kms::call(&mut account.clone(), "DescribeKey", &json!({"KeyId": arn})).map_err(|error| {
+        invalid_parameter(format!(
+            "The keyArn in encryptionConfig provider is invalid: {} (Service: Kms; Status Code: 400; Error Code: {})",
+            error.message, error.code
+        ))
+    })?;
+    let key = &answer["KeyMetadata"];
+    if key["KeyState"]
+        .as_str()
+        .is_some_and(|state| state != "Enabled")
+    {
+        return Err(invalid_parameter(format!(
+            "The keyArn in encryptionConfig provider is invalid: key {arn} is in state {}",
+            key["KeyState"].as_str().unwrap_or_default()
+        )));
+    }
+    if key["KeySpec"]
+        .as_str()
+        .is_some_and(|spec| spec != "SYMMETRIC_DEFAULT")
+    {
+        return Err(invalid_parameter(format!(
+            "The keyArn in encryptionConfig provider is invalid: key {arn} is not symmetric"
+        )));
+    }
+    Ok(())
+}
+
+/// The log group of a control plane. EKS makes it without tags and retention when
+/// it writes its first line and nobody made it before.
+pub(super) fn ensure_log_group(account: &mut Account, name: &str) {
+    // Refused when the group is there, and then there is nothing to do.
+    let _: Result<Value, ApiError> =
+        logs::call(account, "CreateLogGroup", &json!({"logGroupName": name}));
 }

@@ -30,7 +30,10 @@ pub(super) fn limit_exceeded(message: impl Into<String>) -> ApiError {
 
 /// A string member, if it is there and not empty.
 pub(super) fn text<'a>(params: &'a Value, name: &str) -> Option<&'a str> {
-    params.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+    params
+        .get(name)
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty())
 }
 
 /// A string member that must be there.
@@ -42,8 +45,14 @@ pub(super) fn required<'a>(params: &'a Value, name: &str) -> Result<&'a str, Api
 pub(super) fn number(params: &Value, name: &str) -> Result<Option<i64>, ApiError> {
     match params.get(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::Number(number)) => number.as_i64().map(Some).ok_or_else(|| not_a(name, "an integer")),
-        Some(Value::String(text)) => text.parse().map(Some).map_err(|_| not_a(name, "an integer")),
+        Some(Value::Number(number)) => number
+            .as_i64()
+            .map(Some)
+            .ok_or_else(|| not_a(name, "an integer")),
+        Some(Value::String(text)) => text
+            .parse()
+            .map(Some)
+            .map_err(|_| not_a(name, "an integer")),
         Some(_) => Err(not_a(name, "an integer")),
     }
 }
@@ -60,7 +69,11 @@ pub(super) fn flag(params: &Value, name: &str) -> Result<Option<bool>, ApiError>
 }
 
 fn not_a(name: &str, what: &str) -> ApiError {
-    ApiError::new(400, "SerializationException", format!("{name} is not {what}"))
+    ApiError::new(
+        400,
+        "SerializationException",
+        format!("{name} is not {what}"),
+    )
 }
 
 /// A list of strings; a single query member counts as a list of one.
@@ -81,7 +94,11 @@ pub(super) fn structure<'a>(params: &'a Value, name: &str) -> Option<&'a Map<Str
 }
 
 /// A member of an enum.
-pub(super) fn choice<'a>(params: &'a Value, name: &str, allowed: &[&str]) -> Result<Option<&'a str>, ApiError> {
+pub(super) fn choice<'a>(
+    params: &'a Value,
+    name: &str,
+    allowed: &[&str],
+) -> Result<Option<&'a str>, ApiError> {
     match text(params, name) {
         Some(value) if !allowed.contains(&value) => Err(invalid_parameter(format!(
             "Value '{value}' at '{name}' failed to satisfy constraint: Member must satisfy enum value set: [{}]",
@@ -93,8 +110,13 @@ pub(super) fn choice<'a>(params: &'a Value, name: &str, allowed: &[&str]) -> Res
 
 /// Checks a name against EKS's pattern `^[0-9A-Za-z][A-Za-z0-9-_]*`.
 pub(super) fn check_name(member: &str, name: &str, longest: usize) -> Result<(), ApiError> {
-    let first = name.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
-    let rest = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    let first = name
+        .chars()
+        .next()
+        .is_some_and(|c| c.is_ascii_alphanumeric());
+    let rest = name
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     if !first || !rest {
         return Err(invalid_parameter(format!(
             "The {member} parameter contains invalid characters: '{name}'. It should begin with letter or digit and can have any of the following characters: the set of Unicode letters, digits, hyphens and underscores."
@@ -112,7 +134,9 @@ pub(super) fn check_name(member: &str, name: &str, longest: usize) -> Result<(),
 pub(super) fn tags(params: &Value) -> Result<Tags, ApiError> {
     let mut tags = Tags::new();
     for (key, value) in structure(params, "tags").into_iter().flatten() {
-        let value = value.as_str().ok_or_else(|| not_a("tags", "a map of strings"))?;
+        let value = value
+            .as_str()
+            .ok_or_else(|| not_a("tags", "a map of strings"))?;
         check_tag(key, value)?;
         tags.insert(key.clone(), value.to_owned());
     }
@@ -186,7 +210,9 @@ pub(super) fn page_of_names<'a>(
     member: &str,
     names: impl Iterator<Item = &'a String>,
 ) -> Result<Value, ApiError> {
-    let items = names.map(|name| (name.clone(), Value::String(name.clone()))).collect();
+    let items = names
+        .map(|name| (name.clone(), Value::String(name.clone())))
+        .collect();
     page(params, member, items).map(Value::Object)
 }
 
@@ -225,18 +251,36 @@ pub(super) fn no_cluster(name: &str) -> ApiError {
 }
 
 /// The cluster that the request names in `member` (`name` or `clusterName`).
-pub(super) fn cluster<'a>(account: &'a Account, params: &Value, member: &str) -> Result<&'a Cluster, ApiError> {
+pub(super) fn cluster<'a>(
+    account: &'a Account,
+    params: &Value,
+    member: &str,
+) -> Result<&'a Cluster, ApiError> {
     let name = required(params, member)?;
-    account.eks.clusters.get(name).ok_or_else(|| no_cluster(name))
+    account
+        .eks
+        .clusters
+        .get(name)
+        .ok_or_else(|| no_cluster(name))
 }
 
 /// The cluster of that name, to change.
-pub(super) fn cluster_mut<'a>(account: &'a mut Account, name: &str) -> Result<&'a mut Cluster, ApiError> {
-    account.eks.clusters.get_mut(name).ok_or_else(|| no_cluster(name))
+pub(super) fn cluster_mut<'a>(
+    account: &'a mut Account,
+    name: &str,
+) -> Result<&'a mut Cluster, ApiError> {
+    account
+        .eks
+        .clusters
+        .get_mut(name)
+        .ok_or_else(|| no_cluster(name))
 }
 
 pub(super) fn nodegroup<'a>(cluster: &'a Cluster, name: &str) -> Result<&'a Nodegroup, ApiError> {
-    cluster.nodegroups.get(name).ok_or_else(|| no_nodegroup(&cluster.name, name))
+    cluster
+        .nodegroups
+        .get(name)
+        .ok_or_else(|| no_nodegroup(&cluster.name, name))
 }
 
 pub(super) fn nodegroup_mut<'a>(
@@ -257,7 +301,10 @@ fn no_nodegroup(cluster: &str, name: &str) -> ApiError {
 }
 
 pub(super) fn addon<'a>(cluster: &'a Cluster, name: &str) -> Result<&'a Addon, ApiError> {
-    cluster.addons.get(name).ok_or_else(|| no_addon(&cluster.name, name))
+    cluster
+        .addons
+        .get(name)
+        .ok_or_else(|| no_addon(&cluster.name, name))
 }
 
 pub(super) fn addon_mut<'a>(

@@ -22,7 +22,11 @@ pub(super) struct New {
 }
 
 /// The association of a service account.
-pub(super) fn find<'a>(cluster: &'a Cluster, namespace: &str, service_account: &str) -> Option<&'a Association> {
+pub(super) fn find<'a>(
+    cluster: &'a Cluster,
+    namespace: &str,
+    service_account: &str,
+) -> Option<&'a Association> {
     cluster
         .associations
         .values()
@@ -38,14 +42,21 @@ pub(super) fn exists(association: &Association) -> ApiError {
 ///
 /// # Errors
 /// The service account has one already, or there is no such cluster.
-pub(super) fn add(account: &mut Account, cluster_name: &str, new: New) -> Result<Association, ApiError> {
+pub(super) fn add(
+    account: &mut Account,
+    cluster_name: &str,
+    new: New,
+) -> Result<Association, ApiError> {
     let cluster = params::cluster_mut(account, cluster_name)?;
     if let Some(other) = find(cluster, &new.namespace, &new.service_account) {
         return Err(exists(other).with("clusterName", cluster_name));
     }
     let id = format!("a-{}", account.draw_hex(17));
     let association = Association {
-        arn: arn(account, &format!("podidentityassociation/{cluster_name}/{id}")),
+        arn: arn(
+            account,
+            &format!("podidentityassociation/{cluster_name}/{id}"),
+        ),
         id: id.clone(),
         namespace: new.namespace,
         service_account: new.service_account,
@@ -64,7 +75,11 @@ pub(super) fn add(account: &mut Account, cluster_name: &str, new: New) -> Result
 }
 
 /// Removes the associations that an addon owns.
-pub(super) fn remove_owned(account: &mut Account, cluster_name: &str, addon_arn: &str) -> Result<(), ApiError> {
+pub(super) fn remove_owned(
+    account: &mut Account,
+    cluster_name: &str,
+    addon_arn: &str,
+) -> Result<(), ApiError> {
     params::cluster_mut(account, cluster_name)?
         .associations
         .retain(|_, it| it.owner_arn.as_deref() != Some(addon_arn));
@@ -75,7 +90,10 @@ pub(super) fn remove_owned(account: &mut Account, cluster_name: &str, addon_arn:
 pub(super) fn create(account: &mut Account, params: &Value) -> Result<Value, ApiError> {
     let cluster = params::cluster(account, params, "clusterName")?;
     let cluster_name = cluster.name.clone();
-    if let Some(answer) = cluster.tokens.replay("CreatePodIdentityAssociation", params)? {
+    if let Some(answer) = cluster
+        .tokens
+        .replay("CreatePodIdentityAssociation", params)?
+    {
         return Ok(answer);
     }
     let named = |error: ApiError| error.with("clusterName", cluster_name.as_str());
@@ -96,12 +114,14 @@ pub(super) fn create(account: &mut Account, params: &Value) -> Result<Value, Api
     outside::check_pod_identity_role(account, &new.role_arn).map_err(named)?;
     let association = add(account, &cluster_name, new)?;
     let answer = json!({"association": answer(&cluster_name, &association)});
-    params::cluster_mut(account, &cluster_name)?.tokens.remember(
-        "CreatePodIdentityAssociation",
-        params,
-        &association.id,
-        &answer,
-    );
+    params::cluster_mut(account, &cluster_name)?
+        .tokens
+        .remember(
+            "CreatePodIdentityAssociation",
+            params,
+            &association.id,
+            &answer,
+        );
     Ok(answer)
 }
 
@@ -135,7 +155,8 @@ fn summary(cluster_name: &str, association: &Association) -> Value {
 fn named<'a>(cluster: &'a Cluster, params: &Value) -> Result<&'a Association, ApiError> {
     let id = required(params, "associationId")?;
     cluster.associations.get(id).ok_or_else(|| {
-        not_found(format!("No pod identity association found for: {id}")).with("clusterName", cluster.name.as_str())
+        not_found(format!("No pod identity association found for: {id}"))
+            .with("clusterName", cluster.name.as_str())
     })
 }
 
@@ -152,7 +173,9 @@ pub(super) fn list(account: &mut Account, params: &Value) -> Result<Value, ApiEr
         .associations
         .values()
         .filter(|it| text(params, "namespace").is_none_or(|wanted| wanted == it.namespace))
-        .filter(|it| text(params, "serviceAccount").is_none_or(|wanted| wanted == it.service_account))
+        .filter(|it| {
+            text(params, "serviceAccount").is_none_or(|wanted| wanted == it.service_account)
+        })
         .map(|it| (it.id.clone(), summary(&cluster.name, it)))
         .collect();
     page(params, "associations", items).map(Value::Object)
@@ -163,7 +186,10 @@ pub(super) fn update(account: &mut Account, params: &Value) -> Result<Value, Api
     let cluster = params::cluster(account, params, "clusterName")?;
     let cluster_name = cluster.name.clone();
     let id = named(cluster, params)?.id.clone();
-    if let Some(answer) = cluster.tokens.replay("UpdatePodIdentityAssociation", params)? {
+    if let Some(answer) = cluster
+        .tokens
+        .replay("UpdatePodIdentityAssociation", params)?
+    {
         return Ok(answer);
     }
     let role = text(params, "roleArn").map(str::to_owned);

@@ -50,13 +50,25 @@ fn earliest(account: &Account) -> Option<(u64, Due)> {
     let mut all: Vec<(u64, Due)> = Vec::new();
     for cluster in eks.clusters.values() {
         let name = || cluster.name.clone();
-        all.extend(cluster.log_group_due_ms.map(|due| (due, Due::FirstLog(name()))));
+        all.extend(
+            cluster
+                .log_group_due_ms
+                .map(|due| (due, Due::FirstLog(name()))),
+        );
         all.extend(cluster.due_ms.map(|due| (due, Due::Cluster(name()))));
         for addon in cluster.addons.values() {
-            all.extend(addon.due_ms.map(|due| (due, Due::Addon(name(), addon.name.clone()))));
+            all.extend(
+                addon
+                    .due_ms
+                    .map(|due| (due, Due::Addon(name(), addon.name.clone()))),
+            );
         }
         for group in cluster.nodegroups.values() {
-            all.extend(group.due_ms.map(|due| (due, Due::Nodegroup(name(), group.name.clone()))));
+            all.extend(
+                group
+                    .due_ms
+                    .map(|due| (due, Due::Nodegroup(name(), group.name.clone()))),
+            );
         }
     }
     for (index, late) in eks.late_log_groups.iter().enumerate() {
@@ -156,7 +168,9 @@ fn apply_to_cluster(account: &mut Account, name: &str, change: ClusterChange) {
             network.subnet_ids = subnet_ids;
             network.security_group_ids = security_group_ids;
             let owner = format!("cluster/{name}");
-            ec2::remove_interfaces(account, |interface| interface.owner.as_ref() == Some(&owner));
+            ec2::remove_interfaces(account, |interface| {
+                interface.owner.as_ref() == Some(&owner)
+            });
             // It fails only for a missing subnet, and this account never loses one.
             let _ = clusters::attach_interfaces(account, name);
         }
@@ -189,7 +203,9 @@ fn end_cluster_deletion(account: &mut Account, name: &str) {
     };
     account.eks.tokens.forget(&format!("cluster/{name}"));
     let owner = format!("cluster/{name}");
-    ec2::remove_interfaces(account, |interface| interface.owner.as_ref() == Some(&owner));
+    ec2::remove_interfaces(account, |interface| {
+        interface.owner.as_ref() == Some(&owner)
+    });
     ec2::remove_group(account, &cluster.network.cluster_security_group_id);
     if !cluster.logging.is_empty() && account.draw() < durations::LATE_LOG_PROBABILITY {
         let due_ms = wait(account, durations::LATE_LOG);
@@ -217,6 +233,7 @@ fn nodegroup(account: &mut Account, cluster_name: &str, name: &str) {
 }
 
 fn end_nodegroup_creation(account: &mut Account, cluster_name: &str, name: &str) {
+    let now_ms = account.now_ms;
     let failure = outside::failure(account, &owner(cluster_name, name), "create");
     let Ok(cluster) = params::cluster_mut(account, cluster_name) else {
         return;
@@ -226,14 +243,19 @@ fn end_nodegroup_creation(account: &mut Account, cluster_name: &str, name: &str)
         return;
     };
     let has_nodes = group.scaling.desired > 0;
-    let mut issue = failure.or_else(|| group.doomed.clone().filter(|issue| has_nodes || is_configuration(issue)));
+    let mut issue = failure.or_else(|| {
+        group
+            .doomed
+            .clone()
+            .filter(|issue| has_nodes || is_configuration(issue))
+    });
     if issue.is_none() && has_nodes && !has_cni {
         // Nodes wait for a CNI until EKS gives up.
-        let waited = account.now_ms.saturating_sub(group.created_ms);
+        let waited = now_ms.saturating_sub(group.created_ms);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let patience = (durations::NODEGROUP_GIVE_UP.0 * 1000.0) as u64;
         if waited < patience {
-            group.due_ms = Some(account.now_ms + 15_000);
+            group.due_ms = Some(now_ms + 15_000);
             return;
         }
         issue = Some(user_data::not_joined());
@@ -331,7 +353,10 @@ fn end_nodegroup_deletion(account: &mut Account, cluster_name: &str, name: &str)
     cluster.tokens.forget(&format!("nodegroup/{name}"));
     // The entry that EKS made goes with the last group of the role.
     if let Some(role) = gone.map(|group| group.node_role) {
-        let used = cluster.nodegroups.values().any(|group| group.node_role == role);
+        let used = cluster
+            .nodegroups
+            .values()
+            .any(|group| group.node_role == role);
         if !used {
             cluster
                 .access_entries
@@ -398,7 +423,11 @@ fn set_running(account: &mut Account, cluster_name: &str, name: &str) {
     let missing = needs_nodes && cluster.nodes_for_pods() == 0;
     if let Some(addon) = cluster.addons.get_mut(name) {
         addon.issues.clear();
-        addon.status = if missing { Status::Degraded } else { Status::Active };
+        addon.status = if missing {
+            Status::Degraded
+        } else {
+            Status::Active
+        };
         if missing {
             addon.issues.push(Issue {
                 code: "InsufficientNumberOfReplicas".to_owned(),
@@ -469,7 +498,8 @@ fn settle_replicas(account: &mut Account, cluster_name: &str) {
             Status::Active if !has_nodes => set_running(account, cluster_name, &name),
             Status::Degraded if has_nodes && !waits => {
                 let (low, high) = durations::ADDON_RECOVERY;
-                let due = account.draw_due(&format!("addon/{cluster_name}/{name}"), "ready", low, high);
+                let due =
+                    account.draw_due(&format!("addon/{cluster_name}/{name}"), "ready", low, high);
                 if let Ok(addon) = params::addon_mut(account, cluster_name, &name) {
                     addon.due_ms = Some(due);
                 }

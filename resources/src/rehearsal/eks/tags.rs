@@ -23,7 +23,11 @@ fn tags_of<'a>(account: &'a mut Account, resource_arn: &str) -> Result<&'a mut T
             format!("The specified resource was not found: {resource_arn}"),
         )
     };
-    let cluster = account.eks.clusters.get_mut(cluster_name).ok_or_else(missing)?;
+    let cluster = account
+        .eks
+        .clusters
+        .get_mut(cluster_name)
+        .ok_or_else(missing)?;
     let found = match kind {
         "cluster" => (cluster.arn == resource_arn).then_some(&mut cluster.tags),
         "nodegroup" => cluster
@@ -46,7 +50,11 @@ fn tags_of<'a>(account: &'a mut Account, resource_arn: &str) -> Result<&'a mut T
             .values_mut()
             .find(|it| it.arn == resource_arn)
             .map(|it| &mut it.tags),
-        other => return Err(bad_request(format!("Invalid resource ARN: unknown resource type {other}"))),
+        other => {
+            return Err(bad_request(format!(
+                "Invalid resource ARN: unknown resource type {other}"
+            )));
+        }
     };
     found.ok_or_else(missing)
 }

@@ -42,7 +42,12 @@ impl Update {
 
     /// Closes the record.
     pub(super) fn end(&mut self, failure: Option<Issue>) {
-        self.status = if failure.is_some() { "Failed" } else { "Successful" }.to_owned();
+        self.status = if failure.is_some() {
+            "Failed"
+        } else {
+            "Successful"
+        }
+        .to_owned();
         self.errors = failure.into_iter().collect();
     }
 

@@ -97,7 +97,9 @@ pub const KUBERNETES_VERSIONS: &[KubernetesVersion] = &[
 
 /// The version's row, whatever its support.
 pub(super) fn find(minor: &str) -> Option<&'static KubernetesVersion> {
-    KUBERNETES_VERSIONS.iter().find(|version| version.minor == minor)
+    KUBERNETES_VERSIONS
+        .iter()
+        .find(|version| version.minor == minor)
 }
 
 /// `35` of `1.35`.
@@ -120,7 +122,7 @@ impl KubernetesVersion {
 
 /// Midnight UTC of a day, milliseconds since the epoch.
 fn at(date: Date) -> u64 {
-    date.to_zoned(TimeZone::UTC)
+    date.to_zoned_datetime(TimeZone::UTC)
         .ok()
         .and_then(|time| u64::try_from(time.timestamp().as_millisecond()).ok())
         .unwrap_or_default()
