@@ -15,20 +15,7 @@ pub(super) fn check(data: &Value) -> Result<(), ApiError> {
     if data.as_object().is_none_or(Map::is_empty) {
         return Err(params::missing("LaunchTemplateData"));
     }
-    if let Some(user_data) = text(data, "UserData") {
-        let decoded = STANDARD.decode(user_data).map_err(|_| {
-            refuse(
-                "InvalidUserData.Malformed",
-                "Invalid BASE64 encoding of user data.",
-            )
-        })?;
-        if decoded.len() > MOST_USER_DATA {
-            return Err(refuse(
-                "InvalidParameterValue",
-                format!("User data is limited to {MOST_USER_DATA} bytes"),
-            ));
-        }
-    }
+    check_user_data(data)?;
     if let Some(metadata) = data.get("MetadataOptions") {
         check_choice(metadata, "HttpTokens", &["optional", "required"])?;
         check_choice(metadata, "HttpEndpoint", &["enabled", "disabled"])?;
@@ -36,22 +23,7 @@ pub(super) fn check(data: &Value) -> Result<(), ApiError> {
         check_range(metadata, "HttpPutResponseHopLimit", 1, 64)?;
     }
     for mapping in list(data, "BlockDeviceMapping") {
-        params::required(mapping, "DeviceName")?;
-        if let Some(ebs) = mapping.get("Ebs") {
-            check_choice(
-                ebs,
-                "VolumeType",
-                &["gp2", "gp3", "io1", "io2", "sc1", "st1", "standard"],
-            )?;
-            check_range(ebs, "VolumeSize", 1, 65_536)?;
-            params::flag(ebs, "Encrypted")?;
-            if text(ebs, "KmsKeyId").is_some() && params::flag(ebs, "Encrypted")? == Some(false) {
-                return Err(refuse(
-                    "InvalidParameterDependency",
-                    "The parameter KmsKeyId requires the parameter Encrypted to be set.",
-                ));
-            }
-        }
+        check_disk(mapping)?;
     }
     if !list(data, "SecurityGroupId").is_empty() && !list(data, "NetworkInterface").is_empty() {
         return Err(refuse(
@@ -71,6 +43,44 @@ pub(super) fn check(data: &Value) -> Result<(), ApiError> {
                 "elastic-gpu",
             ],
         )?;
+    }
+    Ok(())
+}
+
+fn check_user_data(data: &Value) -> Result<(), ApiError> {
+    if let Some(user_data) = text(data, "UserData") {
+        let decoded = STANDARD.decode(user_data).map_err(|_| {
+            refuse(
+                "InvalidUserData.Malformed",
+                "Invalid BASE64 encoding of user data.",
+            )
+        })?;
+        if decoded.len() > MOST_USER_DATA {
+            return Err(refuse(
+                "InvalidParameterValue",
+                format!("User data is limited to {MOST_USER_DATA} bytes"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_disk(mapping: &Value) -> Result<(), ApiError> {
+    params::required(mapping, "DeviceName")?;
+    if let Some(ebs) = mapping.get("Ebs") {
+        check_choice(
+            ebs,
+            "VolumeType",
+            &["gp2", "gp3", "io1", "io2", "sc1", "st1", "standard"],
+        )?;
+        check_range(ebs, "VolumeSize", 1, 65_536)?;
+        params::flag(ebs, "Encrypted")?;
+        if text(ebs, "KmsKeyId").is_some() && params::flag(ebs, "Encrypted")? == Some(false) {
+            return Err(refuse(
+                "InvalidParameterDependency",
+                "The parameter KmsKeyId requires the parameter Encrypted to be set.",
+            ));
+        }
     }
     Ok(())
 }

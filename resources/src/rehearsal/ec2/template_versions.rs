@@ -78,62 +78,24 @@ fn version_answer(account: &Account, template: &LaunchTemplate, number: u64) -> 
 /// `DescribeLaunchTemplateVersions`: of one template, or `$Latest` and `$Default`
 /// of all.
 pub(super) fn describe(account: &mut Account, params: &Value) -> Result<Value, ApiError> {
-    let wanted = texts(params, "LaunchTemplateVersion");
     let one =
         text(params, "LaunchTemplateId").is_some() || text(params, "LaunchTemplateName").is_some();
-    let mut found: Vec<(&LaunchTemplate, u64)> = Vec::new();
-    if one {
+    let found = if one {
         let template = named(account, params)?;
-        if wanted.is_empty() {
-            found.extend(
-                range(template, params)?
-                    .into_iter()
-                    .map(|number| (template, number)),
-            );
-        }
-        for version in &wanted {
-            let number = template
-                .number_of(version)
-                .ok_or_else(|| version_not_found(&template.id, version))?;
-            if !found.iter().any(|(_, known)| *known == number) {
-                found.push((template, number));
-            }
-        }
+        let numbers = of_one(template, params)?;
+        numbers
+            .into_iter()
+            .map(|number| (template, number))
+            .collect()
     } else {
-        if wanted.is_empty() || wanted.iter().any(|it| it != "$Latest" && it != "$Default") {
-            return Err(refuse(
-                "MissingParameter",
-                "The request must contain the parameter LaunchTemplateId or LaunchTemplateName, or only the versions $Latest and $Default",
-            ));
-        }
-        for template in account.ec2.launch_templates.values() {
-            for version in &wanted {
-                if let Some(number) = template.number_of(version) {
-                    found.push((template, number));
-                }
-            }
-        }
-    }
+        of_all(account, params)?
+    };
     let filters = params::filters(params)?;
     let mut items = Vec::new();
     for (template, number) in found {
-        let keep = params::passes(&filters, &template.tags, |name| {
-            let data = &template.versions[&number].data;
-            Some(match name {
-                "is-default-version" => vec![(number == template.default_version).to_string()],
-                "image-id" => text(data, "ImageId")
-                    .map(str::to_owned)
-                    .into_iter()
-                    .collect(),
-                "instance-type" => text(data, "InstanceType")
-                    .map(str::to_owned)
-                    .into_iter()
-                    .collect(),
-                "create-time" => vec![iso_time(template.versions[&number].created_ms)],
-                _ => return None,
-            })
-        })?;
-        if keep {
+        if params::passes(&filters, &template.tags, |name| {
+            attribute(template, number, name)
+        })? {
             // EC2 gives the newest version first.
             let order = format!("{}/{:020}", template.id, u64::MAX - number);
             items.push((order, version_answer(account, template, number)));
@@ -147,6 +109,69 @@ pub(super) fn describe(account: &mut Account, params: &Value) -> Result<Value, A
         "launchTemplateVersionSet",
         params::page(params, &limits, items)?,
     ))
+}
+
+/// The versions that a request wants of one template: those named, or a range.
+fn of_one(template: &LaunchTemplate, params: &Value) -> Result<Vec<u64>, ApiError> {
+    let wanted = texts(params, "LaunchTemplateVersion");
+    if wanted.is_empty() {
+        return range(template, params);
+    }
+    let mut numbers = Vec::new();
+    for version in &wanted {
+        let number = template
+            .number_of(version)
+            .ok_or_else(|| version_not_found(&template.id, version))?;
+        if !numbers.contains(&number) {
+            numbers.push(number);
+        }
+    }
+    Ok(numbers)
+}
+
+fn of_all<'a>(
+    account: &'a Account,
+    params: &Value,
+) -> Result<Vec<(&'a LaunchTemplate, u64)>, ApiError> {
+    let wanted = texts(params, "LaunchTemplateVersion");
+    if wanted.is_empty() || wanted.iter().any(|it| it != "$Latest" && it != "$Default") {
+        return Err(refuse(
+            "MissingParameter",
+            "The request must contain the parameter LaunchTemplateId or LaunchTemplateName, or only the versions $Latest and $Default",
+        ));
+    }
+    let mut found: Vec<(&LaunchTemplate, u64)> = Vec::new();
+    for template in account.ec2.launch_templates.values() {
+        for number in wanted
+            .iter()
+            .filter_map(|version| template.number_of(version))
+        {
+            if !found
+                .iter()
+                .any(|(known, it)| known.id == template.id && *it == number)
+            {
+                found.push((template, number));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn attribute(template: &LaunchTemplate, number: u64, name: &str) -> Option<Vec<String>> {
+    let version = &template.versions[&number];
+    let member = |name: &str| {
+        text(&version.data, name)
+            .map(str::to_owned)
+            .into_iter()
+            .collect()
+    };
+    Some(match name {
+        "is-default-version" => vec![(number == template.default_version).to_string()],
+        "image-id" => member("ImageId"),
+        "instance-type" => member("InstanceType"),
+        "create-time" => vec![iso_time(version.created_ms)],
+        _ => return None,
+    })
 }
 
 fn range(template: &LaunchTemplate, params: &Value) -> Result<Vec<u64>, ApiError> {

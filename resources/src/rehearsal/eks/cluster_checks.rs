@@ -184,9 +184,8 @@ pub(super) fn service_cidr(
         ));
     }
     let Some(asked) = text(&config, "serviceIpv4Cidr") else {
-        let tens = Ipv4Net::new_assert(std::net::Ipv4Addr::new(10, 100, 0, 0), 16);
-        let overlaps = vpc.is_some_and(|vpc| vpc.contains(&tens) || tens.contains(&vpc));
-        return Ok(if overlaps {
+        let in_tens = vpc.is_some_and(|vpc| vpc.network().octets()[0] == 10);
+        return Ok(if in_tens {
             "172.20.0.0/16"
         } else {
             "10.100.0.0/16"

@@ -31,8 +31,9 @@ pub(super) fn create(account: &mut Account, params: &Value) -> Result<Value, Api
         return Ok(answer);
     }
     let name = required(params, "name")?.to_owned();
-    let cluster = checked(account, params, &name)
+    let mut cluster = checked(account, params, &name)
         .map_err(|error| error.with("clusterName", name.as_str()))?;
+    begin(account, &mut cluster)?;
     let answer = json!({"cluster": answers::cluster(&cluster)});
     account.eks.clusters.insert(name.clone(), cluster);
     connect(account, &name)?;
@@ -53,16 +54,9 @@ fn check_token(params: &Value) -> Result<(), ApiError> {
     }
 }
 
-fn checked(account: &mut Account, params: &Value, name: &str) -> Result<Cluster, ApiError> {
-    check_name("cluster name", name, 100)?;
-    if account.eks.clusters.contains_key(name) {
-        return Err(in_use(format!("Cluster already exists with name: {name}")));
-    }
-    if account.eks.clusters.len() >= MOST_CLUSTERS {
-        return Err(limit_exceeded(format!(
-            "Cluster limit of {MOST_CLUSTERS} exceeded for account."
-        )));
-    }
+/// The cluster that the request asks for. Nothing is drawn or made yet.
+fn checked(account: &Account, params: &Value, name: &str) -> Result<Cluster, ApiError> {
+    check_room(account, name)?;
     let support_type = support_type(params)?.unwrap_or("EXTENDED").to_owned();
     let version = text(params, "version")
         .unwrap_or(DEFAULT_VERSION)
@@ -78,7 +72,7 @@ fn checked(account: &mut Account, params: &Value, name: &str) -> Result<Cluster,
         .get("zonalShiftConfig")
         .cloned()
         .unwrap_or(Value::Null);
-    let mut cluster = Cluster {
+    Ok(Cluster {
         name: name.to_owned(),
         arn: arn(account, &format!("cluster/{name}")),
         version,
@@ -101,7 +95,7 @@ fn checked(account: &mut Account, params: &Value, name: &str) -> Result<Cluster,
         support_type,
         deletion_protection: flag(params, "deletionProtection")?.unwrap_or(false),
         zonal_shift: flag(&zonal_shift, "enabled")?.unwrap_or(false),
-        endpoint: endpoint(account)?,
+        endpoint: Endpoint::default(),
         stands: false,
         issues: Vec::new(),
         tags: params::tags(params)?,
@@ -112,18 +106,38 @@ fn checked(account: &mut Account, params: &Value, name: &str) -> Result<Cluster,
         associations: IndexMap::new(),
         updates: IndexMap::new(),
         tokens: Tokens::default(),
-    };
-    // Nothing can be refused any more: from here on things are made.
+    })
+}
+
+/// The name is free and the account can take another cluster.
+fn check_room(account: &Account, name: &str) -> Result<(), ApiError> {
+    check_name("cluster name", name, 100)?;
+    if account.eks.clusters.contains_key(name) {
+        return Err(in_use(format!("Cluster already exists with name: {name}")));
+    }
+    if account.eks.clusters.len() >= MOST_CLUSTERS {
+        return Err(limit_exceeded(format!(
+            "Cluster limit of {MOST_CLUSTERS} exceeded for account."
+        )));
+    }
+    Ok(())
+}
+
+/// Gives a checked cluster its endpoint, its end of creation and its creator's
+/// access, and makes the service-linked role.
+fn begin(account: &mut Account, cluster: &mut Cluster) -> Result<(), ApiError> {
     outside::ensure_service_linked(account, &["eks.amazonaws.com"]);
+    cluster.endpoint = endpoint(account)?;
     let (low, high) = durations::CLUSTER_CREATE;
-    cluster.due_ms = Some(account.draw_due(&format!("cluster/{name}"), "create", low, high));
+    let what = format!("cluster/{}", cluster.name);
+    cluster.due_ms = Some(account.draw_due(&what, "create", low, high));
     if !cluster.logging.is_empty() {
         cluster.log_group_due_ms = Some(first_log(account));
     }
     if cluster.bootstrap_creator_admin && cluster.authentication_mode != "CONFIG_MAP" {
-        access_entries::add_creator(account, &mut cluster);
+        access_entries::add_creator(account, cluster);
     }
-    Ok(cluster)
+    Ok(())
 }
 
 /// When the control plane writes its first line and EKS makes the log group.

@@ -15,6 +15,7 @@ mod cluster_updates;
 mod clusters;
 mod durations;
 mod launch;
+mod machines;
 mod model;
 mod nodegroup_checks;
 mod nodegroup_updates;
@@ -23,6 +24,8 @@ mod outside;
 mod params;
 mod pod_identity;
 mod settle;
+mod settle_addons;
+mod settle_nodegroups;
 mod tags;
 #[cfg(test)]
 mod tests;

@@ -189,7 +189,7 @@ pub struct Encryption {
 }
 
 /// What is known once a control plane stands.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// `https://<32 hex upper>.gr7.REGION.eks.amazonaws.com`.
     pub url: String,

@@ -13,7 +13,7 @@ use super::params::{
     self, in_use, invalid_parameter, invalid_request, required, structure, text, texts,
 };
 use super::updates::Update;
-use super::{user_data, versions};
+use super::{machines, user_data, versions};
 
 struct Asked {
     change: NodegroupChange,
@@ -181,7 +181,7 @@ pub(super) fn version(account: &mut Account, params: &Value) -> Result<Value, Ap
                 Some(kind) => vec![kind],
                 None => group.effective_types.clone(),
             };
-            checks::check_types(&group.ami_type, &effective_types)?;
+            machines::check_types(&group.ami_type, &effective_types)?;
             let user_data = launch.as_ref().and_then(|it| it.user_data.as_deref());
             Ok(Asked {
                 kind: "VersionUpdate",

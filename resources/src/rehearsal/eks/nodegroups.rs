@@ -11,8 +11,8 @@ use super::params::{
     page_of_names, required, text, uuid,
 };
 use super::{
-    access_entries, answers, durations, launch, nodegroup_checks as checks, outside, user_data,
-    versions,
+    access_entries, answers, durations, launch, machines, nodegroup_checks as checks, outside,
+    user_data, versions,
 };
 
 /// EKS service quota L-6D54EA21.
@@ -26,11 +26,12 @@ pub(super) fn create(account: &mut Account, params: &Value) -> Result<Value, Api
         return Ok(answer);
     }
     let name = required(params, "nodegroupName")?.to_owned();
-    let group = checked(account, params, &cluster_name, &name).map_err(|error| {
+    let mut group = checked(account, params, cluster, &name).map_err(|error| {
         error
             .with("clusterName", cluster_name.as_str())
             .with("nodegroupName", name.as_str())
     })?;
+    begin(account, &cluster_name, &mut group);
     let answer = json!({"nodegroup": answers::nodegroup(&cluster_name, &group)});
     let role = group.node_role.clone();
     let desired = group.scaling.desired;
@@ -47,104 +48,110 @@ pub(super) fn create(account: &mut Account, params: &Value) -> Result<Value, Api
     Ok(answer)
 }
 
+/// The group that the request asks for. Nothing is drawn or made yet.
 fn checked(
-    account: &mut Account,
+    account: &Account,
     params: &Value,
-    cluster_name: &str,
+    cluster: &Cluster,
     name: &str,
 ) -> Result<Nodegroup, ApiError> {
-    check_name("nodegroup name", name, 63)?;
-    let cluster = params::cluster_mut(account, cluster_name)?.clone();
-    check_cluster(&cluster)?;
-    if cluster.nodegroups.contains_key(name) {
-        return Err(in_use(format!(
-            "NodeGroup already exists with name {name} and cluster name {cluster_name}"
-        )));
-    }
-    if cluster.nodegroups.len() >= MOST_NODEGROUPS {
-        return Err(limit_exceeded(format!(
-            "Nodegroup limit of {MOST_NODEGROUPS} exceeded for cluster {cluster_name}"
-        )));
-    }
-    let version = node_version(params, &cluster)?;
+    check_room(cluster, name)?;
+    let version = node_version(params, cluster)?;
     let node_role = required(params, "nodeRole")?.to_owned();
     outside::check_node_role(account, &node_role)?;
-    let subnet_ids = checks::subnets(account, &cluster, params)?;
+    let subnet_ids = checks::subnets(account, cluster, params)?;
     let launch = params
         .get("launchTemplate")
         .filter(|it| !it.is_null())
         .map(|specification| launch::resolve(account, specification))
         .transpose()?;
-    let machines = checks::machines(params, launch.as_ref(), &version)?;
-    let security_group_ids = checks::security_groups(account, &cluster, launch.as_ref())?;
+    let machines = machines::machines(params, launch.as_ref(), &version)?;
     let user_data = launch.as_ref().and_then(|it| it.user_data.as_deref());
-    let doomed = user_data::problem(&machines.ami_type, user_data);
     let capacity_type = choice(
         params,
         "capacityType",
         &["ON_DEMAND", "SPOT", "CAPACITY_BLOCK"],
     )?;
-    let scaling = checks::scaling(params, None)?;
-    let max_pods = machines
-        .effective_types
-        .iter()
-        .filter_map(|kind| instance_shape(kind))
-        .map(|shape| shape.max_pods(prefix_delegation(&cluster)))
-        .min()
-        .unwrap_or_default();
-    let labels = checks::labels(params::structure(params, "labels"))?;
-    let taints = checks::taints(params.get("taints"))?;
-    let update_config = checks::update_config(params, None)?;
-    let tags = params::tags(params)?;
-    // Nothing can be refused any more: from here on things are drawn and made.
-    let linked = ["eks-nodegroup.amazonaws.com", "autoscaling.amazonaws.com"];
-    outside::ensure_service_linked(account, &linked);
-    if capacity_type == Some("SPOT") {
-        outside::ensure_service_linked(account, &["spot.amazonaws.com"]);
-    }
-    let id = uuid(account);
-    let (low, high) = if scaling.desired > 0 {
-        durations::NODEGROUP_CREATE
-    } else {
-        durations::NODEGROUP_CREATE_EMPTY
-    };
-    let due = account.draw_due(
-        &format!("nodegroup/{cluster_name}/{name}"),
-        "create",
-        low,
-        high,
-    );
     Ok(Nodegroup {
         name: name.to_owned(),
-        arn: arn(account, &format!("nodegroup/{cluster_name}/{name}/{id}")),
+        arn: String::new(),
         created_ms: account.now_ms,
         modified_ms: account.now_ms,
         status: Status::Creating,
-        due_ms: Some(due),
+        due_ms: None,
         running: None,
         release_version: release_version(&version),
         version,
         capacity_type: capacity_type.unwrap_or("ON_DEMAND").to_owned(),
+        doomed: user_data::problem(&machines.ami_type, user_data),
+        max_pods: max_pods(cluster, &machines.effective_types),
         ami_type: machines.ami_type,
         instance_types: machines.asked_types,
         effective_types: machines.effective_types,
-        scaling,
+        scaling: checks::scaling(params, None)?,
         subnet_ids,
         node_role,
         disk_size: machines.disk_size,
-        labels,
-        taints,
-        update_config,
+        labels: checks::labels(params::structure(params, "labels"))?,
+        taints: checks::taints(params.get("taints"))?,
+        update_config: checks::update_config(params, None)?,
         node_repair: checks::node_repair(params, None),
+        security_group_ids: checks::security_groups(account, cluster, launch.as_ref())?,
         launch_template: launch.map(|it| it.template),
-        auto_scaling_group: format!("eks-{name}-{id}"),
-        max_pods,
-        security_group_ids,
-        doomed,
+        auto_scaling_group: String::new(),
         issues: Vec::new(),
-        tags,
+        tags: params::tags(params)?,
         updates: IndexMap::new(),
     })
+}
+
+/// The name is free and the cluster can take another group.
+fn check_room(cluster: &Cluster, name: &str) -> Result<(), ApiError> {
+    check_name("nodegroup name", name, 63)?;
+    check_cluster(cluster)?;
+    if cluster.nodegroups.contains_key(name) {
+        return Err(in_use(format!(
+            "NodeGroup already exists with name {name} and cluster name {}",
+            cluster.name
+        )));
+    }
+    if cluster.nodegroups.len() >= MOST_NODEGROUPS {
+        return Err(limit_exceeded(format!(
+            "Nodegroup limit of {MOST_NODEGROUPS} exceeded for cluster {}",
+            cluster.name
+        )));
+    }
+    Ok(())
+}
+
+/// Gives a checked group its ids and its end of creation, and makes the
+/// service-linked roles that it needs.
+fn begin(account: &mut Account, cluster_name: &str, group: &mut Nodegroup) {
+    let linked = ["eks-nodegroup.amazonaws.com", "autoscaling.amazonaws.com"];
+    outside::ensure_service_linked(account, &linked);
+    if group.capacity_type == "SPOT" {
+        outside::ensure_service_linked(account, &["spot.amazonaws.com"]);
+    }
+    let id = uuid(account);
+    let (low, high) = if group.scaling.desired > 0 {
+        durations::NODEGROUP_CREATE
+    } else {
+        durations::NODEGROUP_CREATE_EMPTY
+    };
+    let what = owner(cluster_name, &group.name);
+    group.due_ms = Some(account.draw_due(&what, "create", low, high));
+    group.arn = arn(account, &format!("{what}/{id}"));
+    group.auto_scaling_group = format!("eks-{}-{id}", group.name);
+}
+
+/// What the kubelets are told: the smallest type decides.
+fn max_pods(cluster: &Cluster, types: &[String]) -> u32 {
+    types
+        .iter()
+        .filter_map(|kind| instance_shape(kind))
+        .map(|shape| shape.max_pods(prefix_delegation(cluster)))
+        .min()
+        .unwrap_or_default()
 }
 
 /// The cluster must be ACTIVE; settings that change meanwhile do not matter, a

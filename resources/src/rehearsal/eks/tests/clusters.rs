@@ -1,7 +1,7 @@
 use super::*;
 
 #[test]
-fn a_cluster_lives_and_goes_with_its_network() {
+fn a_cluster_comes_up_with_endpoint_issuer_and_authority() {
     let mut rig = Rig::new();
     let made = rig.ok("CreateCluster", cluster_request())["cluster"].clone();
     assert_eq!(made["status"], "CREATING");
@@ -40,8 +40,12 @@ fn a_cluster_lives_and_goes_with_its_network() {
             .unwrap()
             .starts_with("-----BEGIN CERTIFICATE-----")
     );
+}
 
-    let group = text(&cluster["resourcesVpcConfig"]["clusterSecurityGroupId"]);
+#[test]
+fn a_cluster_has_a_security_group_and_takes_it_along() {
+    let mut rig = Rig::with_cluster();
+    let group = text(&rig.cluster()["resourcesVpcConfig"]["clusterSecurityGroupId"]);
     let found = rig.ec2(
         "DescribeSecurityGroups",
         json!({"Filter": [{"Name": "tag:aws:eks:cluster-name", "Value": ["ray"]}]}),
@@ -297,12 +301,6 @@ fn deletion_has_its_conditions() {
     rig.ok(
         "UpdateClusterConfig",
         json!({"name": "ray", "deletionProtection": true}),
-    );
-    rig.refused(
-        "DeleteCluster",
-        delete.clone(),
-        "InvalidRequestException",
-        "deletion protection",
     );
     rig.wait(30);
     rig.refused(

@@ -88,8 +88,6 @@ fn a_token_makes_one_group() {
 
 #[test]
 fn wrong_requests_are_refused() {
-    let scaling = |min: i64, desired: i64, max: i64| json!({"scalingConfig": {"minSize": min, "desiredSize": desired, "maxSize": max}});
-    let taint = |effect: &str| json!({"taints": [{"key": "nvidia.com/gpu", "value": "true", "effect": effect}]});
     let mut rig = Rig::with_cni();
     for (change, words) in [
         (json!({"nodegroupName": "n".repeat(64)}), "longer than 63"),
@@ -119,6 +117,23 @@ fn wrong_requests_are_refused() {
         (json!({"amiType": "CUSTOM"}), "needs an image id"),
         (json!({"instanceTypes": ["m9z.huge"]}), "do not exist"),
         (json!({"capacityType": "FREE"}), "enum value set"),
+    ] {
+        let request = with(nodegroup_request("cpu"), change);
+        rig.refused(
+            "CreateNodegroup",
+            request,
+            "InvalidParameterException",
+            words,
+        );
+    }
+}
+
+#[test]
+fn wrong_sizes_labels_and_templates_are_refused() {
+    let scaling = |min: i64, desired: i64, max: i64| json!({"scalingConfig": {"minSize": min, "desiredSize": desired, "maxSize": max}});
+    let taint = |effect: &str| json!({"taints": [{"key": "nvidia.com/gpu", "value": "true", "effect": effect}]});
+    let mut rig = Rig::with_cni();
+    for (change, words) in [
         (
             scaling(3, 2, 10),
             "Minimum capacity 3 can't be greater than desired size 2",
@@ -168,6 +183,11 @@ fn wrong_requests_are_refused() {
         "ResourceLimitExceededException",
         "450",
     );
+}
+
+#[test]
+fn a_node_role_needs_its_policies_and_subnets_the_clusters_vpc() {
+    let mut rig = Rig::with_cni();
     rig.role("bare", "ec2.amazonaws.com", &["AmazonEKSWorkerNodePolicy"]);
     let request = with(
         nodegroup_request("cpu"),
@@ -291,6 +311,20 @@ fn a_template_gives_type_groups_and_a_version_number() {
         .handle("ec2", "DeleteSecurityGroup", &json!({"GroupId": sg}))
         .unwrap_err();
     assert_eq!(error.code, "DependencyViolation");
+    // The group holds the security group until its nodes are gone.
+    rig.wait(210);
+    rig.ok(
+        "DeleteNodegroup",
+        json!({"clusterName": "ray", "nodegroupName": "cpu"}),
+    );
+    rig.wait(510);
+    rig.ec2("DeleteSecurityGroup", json!({"GroupId": sg}));
+}
+
+#[test]
+fn what_a_template_must_not_have_is_refused() {
+    let mut rig = Rig::with_cni();
+    let id = rig.template("nodes", json!({"InstanceType": "m6g.xlarge"}));
     let template = json!({"launchTemplate": {"id": id}});
     let twice = with(nodegroup_request("b"), template.clone());
     rig.refused(
@@ -330,14 +364,6 @@ fn a_template_gives_type_groups_and_a_version_number() {
         "InvalidParameterException",
         "instance profile",
     );
-    // The group holds the security group until its nodes are gone.
-    rig.wait(210);
-    rig.ok(
-        "DeleteNodegroup",
-        json!({"clusterName": "ray", "nodegroupName": "cpu"}),
-    );
-    rig.wait(510);
-    rig.ec2("DeleteSecurityGroup", json!({"GroupId": sg}));
 }
 
 #[test]
