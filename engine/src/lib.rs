@@ -1,1 +1,21 @@
-//! Placeholder.
+//! Plans and applies a graph of resources.
+//!
+//! The engine knows no cloud, prints nothing and reads no environment. It owns two
+//! ports: [`provider::Provider`] (what a kind of resource can do) and
+//! [`store::StateStore`] (where state rests).
+
+pub mod apply;
+pub mod context;
+pub mod error;
+pub mod event;
+pub mod input;
+pub mod journal;
+mod limits;
+pub mod ops;
+pub mod plan;
+pub mod provider;
+pub mod retry;
+pub mod stack;
+pub mod store;
+pub mod urn;
+pub mod value;

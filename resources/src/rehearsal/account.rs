@@ -105,9 +105,7 @@ impl Account {
 
     /// The failure asked for when `what` goes through `phase`, if there is one.
     pub fn failure(&self, what: &str, phase: &str) -> Option<&LifecycleFailure> {
-        self.failures
-            .iter()
-            .find(|failure| failure.concerns(what, phase))
+        self.failures.iter().find(|failure| failure.concerns(what, phase))
     }
 
     /// Answers one API call. `service` is the SigV4 signing name (`eks`, `ec2`,
@@ -116,12 +114,7 @@ impl Account {
     ///
     /// # Errors
     /// The service's refusal.
-    pub fn handle(
-        &mut self,
-        service: &str,
-        operation: &str,
-        params: &Value,
-    ) -> Result<Value, ApiError> {
+    pub fn handle(&mut self, service: &str, operation: &str, params: &Value) -> Result<Value, ApiError> {
         self.settle();
         match service {
             "iam" => iam::call(self, operation, params),
@@ -130,11 +123,9 @@ impl Account {
             "logs" => logs::call(self, operation, params),
             "ec2" => ec2::call(self, operation, params),
             "eks" => eks::call(self, operation, params),
-            other => Err(ApiError::new(
-                501,
-                "NotImplemented",
-                format!("The rehearsal account has no service {other}."),
-            )),
+            other => {
+                Err(ApiError::new(501, "NotImplemented", format!("The rehearsal account has no service {other}.")))
+            }
         }
     }
 

@@ -19,12 +19,7 @@ pub struct ApiError {
 impl ApiError {
     /// An error with no further members.
     pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            code: code.to_owned(),
-            message: message.into(),
-            members: Box::new(Map::new()),
-        }
+        Self { status, code: code.to_owned(), message: message.into(), members: Box::new(Map::new()) }
     }
 
     /// Adds a member to the error's shape.

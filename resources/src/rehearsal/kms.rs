@@ -14,9 +14,5 @@ pub struct State {}
 /// # Errors
 /// The service's refusal.
 pub fn call(_account: &mut Account, operation: &str, _params: &Value) -> Result<Value, ApiError> {
-    Err(ApiError::new(
-        400,
-        "InvalidAction",
-        format!("kms has no {operation} here."),
-    ))
+    Err(ApiError::new(400, "InvalidAction", format!("kms has no {operation} here.")))
 }

@@ -3,9 +3,12 @@
 //! formats, in the process (`connector`) or over HTTP (`serve`).
 
 mod account;
+mod connector;
 pub mod ec2;
 pub mod eks;
 mod error;
+pub mod faults;
+mod handle;
 pub mod iam;
 pub mod kms;
 pub mod logs;
@@ -15,3 +18,4 @@ pub mod wire;
 
 pub use account::{Account, DrawnDuration, LifecycleFailure, Seed};
 pub use error::ApiError;
+pub use handle::{Access, Rehearsal, RehearsalError, Reply};

@@ -18,10 +18,7 @@ fn one_or_many(value: Option<&Value>) -> Vec<&Value> {
 
 /// The texts of a member that may be a list or stand alone.
 pub fn texts(value: Option<&Value>) -> Vec<&str> {
-    one_or_many(value)
-        .into_iter()
-        .filter_map(Value::as_str)
-        .collect()
+    one_or_many(value).into_iter().filter_map(Value::as_str).collect()
 }
 
 /// Does `pattern` (with `*` and `?`) match `text`? Case matters not: actions and
@@ -33,9 +30,7 @@ pub fn matches(pattern: &str, text: &str) -> bool {
             Some((b'*', rest)) => (0..=text.len()).any(|skip| go(rest, &text[skip..])),
             Some((b'?', rest)) => !text.is_empty() && go(rest, &text[1..]),
             Some((byte, rest)) => {
-                text.first()
-                    .is_some_and(|first| first.eq_ignore_ascii_case(byte))
-                    && go(rest, &text[1..])
+                text.first().is_some_and(|first| first.eq_ignore_ascii_case(byte)) && go(rest, &text[1..])
             }
         }
     }
@@ -56,8 +51,7 @@ fn covers_action(statement: &Value, action: &str) -> bool {
 pub fn lets_service(policy: &Value, principal: &str, action: &str) -> bool {
     verdict(policy, action, |statement| {
         let who = statement.get("Principal");
-        who.and_then(Value::as_str) == Some("*")
-            || texts(who.and_then(|who| who.get("Service"))).contains(&principal)
+        who.and_then(Value::as_str) == Some("*") || texts(who.and_then(|who| who.get("Service"))).contains(&principal)
     })
 }
 
@@ -66,10 +60,7 @@ pub fn lets_principal(policy: &Value, principals: &[&str], action: &str) -> bool
     verdict(policy, action, |statement| {
         let who = statement.get("Principal");
         let listed = texts(who.and_then(|who| who.get("AWS")));
-        who.and_then(Value::as_str) == Some("*")
-            || listed
-                .iter()
-                .any(|one| *one == "*" || principals.contains(one))
+        who.and_then(Value::as_str) == Some("*") || listed.iter().any(|one| *one == "*" || principals.contains(one))
     })
 }
 

@@ -9,9 +9,5 @@ use super::{Account, ApiError};
 /// # Errors
 /// The service's refusal.
 pub fn call(_account: &mut Account, operation: &str, _params: &Value) -> Result<Value, ApiError> {
-    Err(ApiError::new(
-        400,
-        "InvalidAction",
-        format!("sts has no {operation} here."),
-    ))
+    Err(ApiError::new(400, "InvalidAction", format!("sts has no {operation} here.")))
 }

@@ -25,10 +25,8 @@ pub(super) fn seed_caller(account: &mut Account) {
         account.account_id
     );
     let mut role = Role::new(account, CALLER_ROLE, &path, trust);
-    role.attached.push(Attachment {
-        policy_arn: "arn:aws:iam::aws:policy/AdministratorAccess".to_owned(),
-        visible_ms: 0,
-    });
+    role.attached
+        .push(Attachment { policy_arn: "arn:aws:iam::aws:policy/AdministratorAccess".to_owned(), visible_ms: 0 });
     account.iam.roles.insert(CALLER_ROLE.to_owned(), role);
 }
 
@@ -37,9 +35,5 @@ pub(super) fn seed_caller(account: &mut Account) {
 /// # Errors
 /// The service's refusal.
 pub fn call(_account: &mut Account, operation: &str, _params: &Value) -> Result<Value, ApiError> {
-    Err(ApiError::new(
-        400,
-        "InvalidAction",
-        format!("iam has no {operation} here."),
-    ))
+    Err(ApiError::new(400, "InvalidAction", format!("iam has no {operation} here.")))
 }

@@ -19,41 +19,20 @@ pub enum RoleProblem {
 /// The role is missing or not visible yet; a caller of AWS cannot tell the two apart.
 pub fn usable_role<'a>(account: &'a Account, arn: &str) -> Result<&'a Role, RoleProblem> {
     let name = arn.rsplit('/').next().unwrap_or_default();
-    let role = account
-        .iam
-        .roles
-        .get(name)
-        .filter(|role| role.arn == arn)
-        .ok_or(RoleProblem::Missing)?;
-    if role.visible_ms <= account.now_ms {
-        Ok(role)
-    } else {
-        Err(RoleProblem::NotYetVisible)
-    }
+    let role = account.iam.roles.get(name).filter(|role| role.arn == arn).ok_or(RoleProblem::Missing)?;
+    if role.visible_ms <= account.now_ms { Ok(role) } else { Err(RoleProblem::NotYetVisible) }
 }
 
 /// The service-linked roles that EKS makes by itself: service principal, role name
 /// (EKS user guide, "Using service-linked roles for Amazon EKS").
 const SERVICE_LINKED: &[(&str, &str)] = &[
     ("eks.amazonaws.com", "AWSServiceRoleForAmazonEKS"),
-    (
-        "eks-nodegroup.amazonaws.com",
-        "AWSServiceRoleForAmazonEKSNodegroup",
-    ),
-    (
-        "eks-fargate.amazonaws.com",
-        "AWSServiceRoleForAmazonEKSForFargate",
-    ),
-    (
-        "eks-connector.amazonaws.com",
-        "AWSServiceRoleForAmazonEKSConnector",
-    ),
+    ("eks-nodegroup.amazonaws.com", "AWSServiceRoleForAmazonEKSNodegroup"),
+    ("eks-fargate.amazonaws.com", "AWSServiceRoleForAmazonEKSForFargate"),
+    ("eks-connector.amazonaws.com", "AWSServiceRoleForAmazonEKSConnector"),
     ("autoscaling.amazonaws.com", "AWSServiceRoleForAutoScaling"),
     ("spot.amazonaws.com", "AWSServiceRoleForEC2Spot"),
-    (
-        "elasticloadbalancing.amazonaws.com",
-        "AWSServiceRoleForElasticLoadBalancing",
-    ),
+    ("elasticloadbalancing.amazonaws.com", "AWSServiceRoleForElasticLoadBalancing"),
 ];
 
 /// The role that IAM makes for a service principal. Unknown services get a name of
@@ -83,12 +62,7 @@ pub fn ensure_service_linked(account: &mut Account, principal: &str) -> String {
     let trust = format!(
         r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"Service":"{principal}"}},"Action":"sts:AssumeRole"}}]}}"#
     );
-    let role = Role::new(
-        account,
-        &name,
-        &format!("/aws-service-role/{principal}/"),
-        trust,
-    );
+    let role = Role::new(account, &name, &format!("/aws-service-role/{principal}/"), trust);
     let arn = role.arn.clone();
     account.iam.roles.insert(name, role);
     arn

@@ -1,224 +1,121 @@
-//! restJson1 as EKS speaks it: method and path name the operation; labels, query
-//! and body members together are its parameters.
-
-use std::borrow::Cow;
+//! restJson1 (EKS): method and path name the operation; path labels, query and body
+//! become one set of parameters.
+//! <https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html>
 
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-/// Method, path template, operation. Source: the URI builders of aws-sdk-eks 1.160.
-const EKS: &[(&str, &str, &str)] = &[
-    ("POST", "/clusters", "CreateCluster"),
-    ("GET", "/clusters", "ListClusters"),
-    ("GET", "/clusters/{name}", "DescribeCluster"),
-    ("DELETE", "/clusters/{name}", "DeleteCluster"),
-    (
-        "POST",
-        "/clusters/{name}/update-config",
-        "UpdateClusterConfig",
-    ),
-    ("POST", "/clusters/{name}/updates", "UpdateClusterVersion"),
-    ("GET", "/clusters/{name}/updates", "ListUpdates"),
-    (
-        "GET",
-        "/clusters/{name}/updates/{updateId}",
-        "DescribeUpdate",
-    ),
-    (
-        "POST",
-        "/clusters/{clusterName}/encryption-config/associate",
-        "AssociateEncryptionConfig",
-    ),
-    (
-        "POST",
-        "/clusters/{clusterName}/node-groups",
-        "CreateNodegroup",
-    ),
-    (
-        "GET",
-        "/clusters/{clusterName}/node-groups",
-        "ListNodegroups",
-    ),
-    (
-        "GET",
-        "/clusters/{clusterName}/node-groups/{nodegroupName}",
-        "DescribeNodegroup",
-    ),
-    (
-        "DELETE",
-        "/clusters/{clusterName}/node-groups/{nodegroupName}",
-        "DeleteNodegroup",
-    ),
-    (
-        "POST",
-        "/clusters/{clusterName}/node-groups/{nodegroupName}/update-config",
-        "UpdateNodegroupConfig",
-    ),
-    (
-        "POST",
-        "/clusters/{clusterName}/node-groups/{nodegroupName}/update-version",
-        "UpdateNodegroupVersion",
-    ),
-    ("POST", "/clusters/{clusterName}/addons", "CreateAddon"),
-    ("GET", "/clusters/{clusterName}/addons", "ListAddons"),
-    (
-        "GET",
-        "/clusters/{clusterName}/addons/{addonName}",
-        "DescribeAddon",
-    ),
-    (
-        "DELETE",
-        "/clusters/{clusterName}/addons/{addonName}",
-        "DeleteAddon",
-    ),
-    (
-        "POST",
-        "/clusters/{clusterName}/addons/{addonName}/update",
-        "UpdateAddon",
-    ),
-    ("GET", "/addons/supported-versions", "DescribeAddonVersions"),
-    (
-        "GET",
-        "/addons/configuration-schemas",
-        "DescribeAddonConfiguration",
-    ),
-    ("GET", "/cluster-versions", "DescribeClusterVersions"),
-    (
-        "POST",
-        "/clusters/{clusterName}/access-entries",
-        "CreateAccessEntry",
-    ),
-    (
-        "GET",
-        "/clusters/{clusterName}/access-entries",
-        "ListAccessEntries",
-    ),
-    (
-        "GET",
-        "/clusters/{clusterName}/access-entries/{principalArn}",
-        "DescribeAccessEntry",
-    ),
-    (
-        "POST",
-        "/clusters/{clusterName}/access-entries/{principalArn}",
-        "UpdateAccessEntry",
-    ),
-    (
-        "DELETE",
-        "/clusters/{clusterName}/access-entries/{principalArn}",
-        "DeleteAccessEntry",
-    ),
-    (
-        "POST",
-        "/clusters/{clusterName}/access-entries/{principalArn}/access-policies",
-        "AssociateAccessPolicy",
-    ),
-    (
-        "GET",
-        "/clusters/{clusterName}/access-entries/{principalArn}/access-policies",
-        "ListAssociatedAccessPolicies",
-    ),
-    (
-        "DELETE",
-        "/clusters/{clusterName}/access-entries/{principalArn}/access-policies/{policyArn}",
-        "DisassociateAccessPolicy",
-    ),
-    (
-        "POST",
-        "/clusters/{clusterName}/pod-identity-associations",
-        "CreatePodIdentityAssociation",
-    ),
-    (
-        "GET",
-        "/clusters/{clusterName}/pod-identity-associations",
-        "ListPodIdentityAssociations",
-    ),
-    (
-        "GET",
-        "/clusters/{clusterName}/pod-identity-associations/{associationId}",
-        "DescribePodIdentityAssociation",
-    ),
-    (
-        "POST",
-        "/clusters/{clusterName}/pod-identity-associations/{associationId}",
-        "UpdatePodIdentityAssociation",
-    ),
-    (
-        "DELETE",
-        "/clusters/{clusterName}/pod-identity-associations/{associationId}",
-        "DeletePodIdentityAssociation",
-    ),
-    ("POST", "/tags/{resourceArn}", "TagResource"),
-    ("DELETE", "/tags/{resourceArn}", "UntagResource"),
-    ("GET", "/tags/{resourceArn}", "ListTagsForResource"),
-];
+use super::{
+    WireRequest, WireResponse, json, response,
+    routes::{LIST_PARAMS, NUMBER_PARAMS, ROUTES},
+};
+use crate::rehearsal::ApiError;
 
-/// Query members that are lists, numbers or booleans; all others are strings.
-const LISTS: &[&str] = &[
-    "clusterVersions",
-    "include",
-    "owners",
-    "publishers",
-    "tagKeys",
-    "types",
-];
-const NUMBERS: &[&str] = &["maxResults"];
-const BOOLEANS: &[&str] = &["defaultOnly", "includeAll", "preserve"];
-
-/// Finds the operation of a request and gathers labels and query members. `path`
-/// and `query` are still percent-encoded. `None`: no such route.
-pub fn route(method: &str, path: &str, query: &str) -> Option<(&'static str, Map<String, Value>)> {
-    let (operation, mut params) = EKS
-        .iter()
-        .filter(|(known, ..)| *known == method)
-        .find_map(|(_, template, operation)| Some((*operation, labels(template, path)?)))?;
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        add_query_member(&mut params, &name, value);
-    }
-    Some((operation, params))
-}
-
-fn labels(template: &str, path: &str) -> Option<Map<String, Value>> {
-    let mut found = Map::new();
-    let mut wanted = template.split('/');
-    let mut given = path.split('/');
-    loop {
-        match (wanted.next(), given.next()) {
-            (None, None) => return Some(found),
-            (Some(wanted), Some(given)) => match wanted
-                .strip_prefix('{')
-                .and_then(|rest| rest.strip_suffix('}'))
-            {
-                Some(label) if !given.is_empty() => {
-                    let value = percent_decode_str(given).decode_utf8().ok()?;
-                    found.insert(label.to_owned(), Value::from(value.into_owned()));
-                }
-                Some(_) => return None,
-                None if wanted == given => {}
-                None => return None,
-            },
-            _ => return None,
-        }
-    }
-}
-
-fn add_query_member(params: &mut Map<String, Value>, name: &str, value: Cow<'_, str>) {
-    if LISTS.contains(&name) {
-        let list = params
-            .entry(name)
-            .or_insert_with(|| Value::Array(Vec::new()));
-        if let Value::Array(items) = list {
-            items.push(Value::from(value.into_owned()));
-        }
-        return;
-    }
-    let text = || Value::from(value.clone().into_owned());
-    let typed = if NUMBERS.contains(&name) {
-        value.parse::<i64>().map_or_else(|_| text(), Value::from)
-    } else if BOOLEANS.contains(&name) {
-        value.parse::<bool>().map_or_else(|_| text(), Value::from)
-    } else {
-        text()
+pub(super) fn decode(request: &WireRequest) -> Result<(String, Value), ApiError> {
+    let (operation, labels) = route(&request.method, &request.path).ok_or_else(|| {
+        let message = format!("The rehearsal account has no operation {} {}.", request.method, request.path);
+        ApiError::new(404, "UnknownOperationException", message)
+    })?;
+    let mut params = match json::body(&request.body)? {
+        Value::Object(map) => map,
+        _ => return Err(ApiError::new(400, "SerializationException", "The body is not an object.")),
     };
-    params.insert(name.to_owned(), typed);
+    query(&request.query, &mut params);
+    params.extend(labels);
+    Ok((operation.to_owned(), Value::Object(params)))
+}
+
+fn route(method: &str, path: &str) -> Option<(&'static str, Map<String, Value>)> {
+    let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
+    ROUTES.iter().find_map(|(route_method, template, operation)| {
+        if *route_method != method {
+            return None;
+        }
+        let parts: Vec<&str> = template.trim_matches('/').split('/').collect();
+        if parts.len() != segments.len() {
+            return None;
+        }
+        let mut labels = Map::new();
+        for (part, segment) in parts.iter().zip(&segments) {
+            match part.strip_prefix('{').and_then(|label| label.strip_suffix('}')) {
+                Some(label) => {
+                    let value = percent_decode_str(segment).decode_utf8().ok()?;
+                    labels.insert(label.to_owned(), value.into_owned().into());
+                }
+                None if part == segment => {}
+                None => return None,
+            }
+        }
+        Some((*operation, labels))
+    })
+}
+
+/// Lists and numbers come as texts; `include` and the like may be repeated.
+fn query(text: &str, params: &mut Map<String, Value>) {
+    for (key, value) in form_urlencoded::parse(text.as_bytes()) {
+        let key = key.into_owned();
+        let value: Value = match value.parse::<u64>() {
+            Ok(number) if NUMBER_PARAMS.contains(&key.as_str()) => number.into(),
+            _ if value == "true" || value == "false" => (value == "true").into(),
+            _ => value.into_owned().into(),
+        };
+        if LIST_PARAMS.contains(&key.as_str()) {
+            let list = params.entry(key).or_insert_with(|| Value::Array(Vec::new()));
+            if let Value::Array(items) = list {
+                items.push(value);
+            }
+        } else {
+            params.insert(key, value);
+        }
+    }
+}
+
+pub(super) fn success(value: &Value, request_id: &str) -> WireResponse {
+    let value = if value.is_null() { Value::Object(Map::new()) } else { value.clone() };
+    response(200, "application/json", request_id, value.to_string().into_bytes())
+}
+
+pub(super) fn failure(error: &ApiError, request_id: &str) -> WireResponse {
+    let mut body = (*error.members).clone();
+    body.insert("message".to_owned(), error.message.clone().into());
+    let body = Value::Object(body).to_string().into_bytes();
+    let mut failed = response(error.status, "application/json", request_id, body);
+    failed.headers.push(("x-amzn-errortype".to_owned(), error.code.clone()));
+    failed
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn labels_query_and_body_become_one() {
+        let request = WireRequest {
+            method: "GET".into(),
+            path: "/clusters/a%2Fb/node-groups".into(),
+            query: "maxResults=5&nextToken=7".into(),
+            ..WireRequest::default()
+        };
+        let (operation, params) = decode(&request).unwrap();
+        assert_eq!(operation, "ListNodegroups");
+        assert_eq!(params, json!({"clusterName": "a/b", "maxResults": 5, "nextToken": "7"}));
+    }
+
+    #[test]
+    fn an_arn_in_a_path_is_one_label() {
+        let arn = "arn:aws:eks:us-east-1:123456789012:cluster/x";
+        let encoded = percent_encoding::utf8_percent_encode(arn, percent_encoding::NON_ALPHANUMERIC).to_string();
+        let request = WireRequest {
+            method: "DELETE".into(),
+            path: format!("/tags/{encoded}"),
+            query: "tagKeys=a&tagKeys=b".into(),
+            ..WireRequest::default()
+        };
+        let (operation, params) = decode(&request).unwrap();
+        assert_eq!(operation, "UntagResource");
+        assert_eq!(params, json!({"resourceArn": arn, "tagKeys": ["a", "b"]}));
+    }
 }

@@ -1,0 +1,416 @@
+//! The journal: every intent before its call, every outcome before its dependents.
+//!
+//! [`apply`] is the one list of legal transitions. It is used live, before an entry
+//! is written, and on replay.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    error::Leftover,
+    event::Summary,
+    provider::ReplaceOrder,
+    store::{Checkpoint, Delta, Meta, Object, ObjectKey, Phase, StoreError, Stored},
+    urn::Urn,
+};
+
+/// One journal entry. Its key is (`run`, `seq`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The run's number.
+    pub run: u64,
+    /// Counts up within the run.
+    pub seq: u64,
+    /// When, milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// What.
+    pub record: Record,
+}
+
+/// What an entry says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    /// A run begins.
+    RunStarted {
+        /// The state it works on.
+        meta: Meta,
+        /// `up`, `down` or `refresh`.
+        command: String,
+    },
+    /// A call is about to be made.
+    Began {
+        /// On which object.
+        key: ObjectKey,
+        /// What for.
+        intent: Intent,
+    },
+    /// The object being created has an id.
+    Progress {
+        /// Which object.
+        key: ObjectKey,
+        /// Its physical id.
+        id: String,
+    },
+    /// The intent was carried out.
+    Succeeded {
+        /// On which object.
+        key: ObjectKey,
+        /// The result.
+        outcome: Outcome,
+    },
+    /// The intent failed, or a look into the account showed that it came to nothing.
+    Failed {
+        /// On which object.
+        key: ObjectKey,
+        /// What it left.
+        leftover: Leftover,
+        /// Why.
+        error: String,
+    },
+    /// A read found the object like this.
+    Observed {
+        /// Which object.
+        key: ObjectKey,
+        /// Its inputs.
+        inputs: Value,
+        /// Its outputs.
+        outputs: Value,
+    },
+    /// A read found the object gone; or a look-up is no longer wanted.
+    Gone {
+        /// Which object.
+        key: ObjectKey,
+    },
+    /// Only what the object depends on, or its order, has changed.
+    Relinked {
+        /// Which object.
+        key: ObjectKey,
+        /// What it depends on now.
+        depends_on: Vec<Urn>,
+        /// Its order now.
+        replace_order: ReplaceOrder,
+    },
+    /// The run has ended.
+    Closed {
+        /// What it did.
+        summary: Summary,
+    },
+}
+
+/// What a call is for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Intent {
+    /// Make the object.
+    Create {
+        /// Names the intent.
+        nonce: String,
+        /// What to make.
+        inputs: Value,
+        /// What it is made from.
+        depends_on: Vec<Urn>,
+        /// Decided for its chain.
+        replace_order: ReplaceOrder,
+        /// True for a look-up.
+        data: bool,
+    },
+    /// Change it.
+    Update {
+        /// The inputs to reach.
+        to: Value,
+        /// What it is made from.
+        depends_on: Vec<Urn>,
+    },
+    /// Destroy it.
+    Delete,
+}
+
+/// What a call achieved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It stands.
+    Created {
+        /// The physical id.
+        id: String,
+        /// As made; differs from the intent's where an object was adopted.
+        inputs: Value,
+        /// What others may refer to.
+        outputs: Value,
+        /// Milliseconds, if seen from beginning to end.
+        took_ms: Option<u64>,
+    },
+    /// It is changed.
+    Updated {
+        /// Its outputs now.
+        outputs: Value,
+    },
+    /// It is gone.
+    Deleted,
+}
+
+/// Applies one record to a checkpoint.
+///
+/// # Errors
+/// [`StoreError::Illegal`] if the record does not follow from the checkpoint; the
+/// checkpoint is unchanged then.
+pub fn apply(checkpoint: &mut Checkpoint, record: &Record) -> Result<(), StoreError> {
+    match record {
+        Record::RunStarted { meta, .. } => {
+            checkpoint.meta = Some(meta.clone());
+            Ok(())
+        }
+        Record::Closed { .. } => Ok(()),
+        Record::Began { key, intent: intent @ Intent::Create { .. } } => begin_create(checkpoint, key, intent),
+        Record::Began { key, intent } => {
+            let object = find(checkpoint, key)?;
+            match (&object.phase, intent) {
+                (Phase::Live, Intent::Update { to, .. }) => {
+                    object.phase = Phase::Updating { to: to.clone() };
+                    Ok(())
+                }
+                (Phase::Live | Phase::Broken { .. }, Intent::Delete) => {
+                    object.phase = Phase::Deleting;
+                    Ok(())
+                }
+                (phase, intent) => Err(illegal(key, &format!("{intent:?} cannot begin while it is {phase:?}"))),
+            }
+        }
+        Record::Progress { key, id } => {
+            let object = find(checkpoint, key)?;
+            object.id = Some(id.clone());
+            Ok(())
+        }
+        Record::Succeeded { key, outcome } => succeed(checkpoint, key, outcome),
+        Record::Failed { key, leftover, error } => fail(checkpoint, key, leftover, error),
+        Record::Observed { key, inputs, outputs } => {
+            let object = find(checkpoint, key)?;
+            match object.phase {
+                Phase::Live | Phase::Broken { .. } => {
+                    object.inputs = inputs.clone();
+                    object.outputs = outputs.clone();
+                    Ok(())
+                }
+                ref phase => Err(illegal(key, &format!("it was read while it is {phase:?}"))),
+            }
+        }
+        Record::Gone { key } => {
+            find(checkpoint, key)?;
+            checkpoint.objects.remove(key);
+            Ok(())
+        }
+        Record::Relinked { key, depends_on, replace_order } => {
+            let object = find(checkpoint, key)?;
+            object.depends_on.clone_from(depends_on);
+            object.replace_order = *replace_order;
+            Ok(())
+        }
+    }
+}
+
+fn illegal(key: &ObjectKey, reason: &str) -> StoreError {
+    StoreError::Illegal(format!("{key}: {reason}"))
+}
+
+fn find<'a>(checkpoint: &'a mut Checkpoint, key: &ObjectKey) -> Result<&'a mut Object, StoreError> {
+    checkpoint.objects.get_mut(key).ok_or_else(|| illegal(key, "there is no such object"))
+}
+
+fn begin_create(checkpoint: &mut Checkpoint, key: &ObjectKey, intent: &Intent) -> Result<(), StoreError> {
+    let Intent::Create { nonce, inputs, depends_on, replace_order, data } = intent else {
+        return Err(illegal(key, "not a creation"));
+    };
+    if let Some(object) = checkpoint.objects.get(key) {
+        // Taking up an interrupted creation, or reading a look-up again.
+        let again = object.phase == Phase::Creating && object.nonce == *nonce;
+        let read_again = object.data && *data;
+        if !again && !read_again {
+            return Err(illegal(key, &format!("it cannot be created while it is {:?}", object.phase)));
+        }
+    }
+    let id = checkpoint.objects.get(key).and_then(|object| object.id.clone());
+    checkpoint.objects.insert(
+        key.clone(),
+        Object {
+            urn: key.urn.clone(),
+            generation: key.generation,
+            phase: Phase::Creating,
+            deposed: false,
+            data: *data,
+            id,
+            nonce: nonce.clone(),
+            inputs: inputs.clone(),
+            outputs: Value::Null,
+            depends_on: depends_on.clone(),
+            replace_order: *replace_order,
+            took_ms: None,
+        },
+    );
+    Ok(())
+}
+
+fn succeed(checkpoint: &mut Checkpoint, key: &ObjectKey, outcome: &Outcome) -> Result<(), StoreError> {
+    let object = find(checkpoint, key)?;
+    match (&object.phase, outcome) {
+        (Phase::Creating, Outcome::Created { id, inputs, outputs, took_ms }) => {
+            object.phase = Phase::Live;
+            object.id = Some(id.clone());
+            object.inputs = inputs.clone();
+            object.outputs = outputs.clone();
+            object.took_ms = *took_ms;
+            // From this moment on the new object stands for the resource.
+            let oldest = ObjectKey { urn: key.urn.clone(), generation: 0 };
+            for (_, older) in checkpoint.objects.range_mut(oldest..key.clone()) {
+                older.deposed = true;
+            }
+            Ok(())
+        }
+        (Phase::Updating { to }, Outcome::Updated { outputs }) => {
+            object.inputs = to.clone();
+            object.outputs = outputs.clone();
+            object.phase = Phase::Live;
+            Ok(())
+        }
+        (Phase::Deleting, Outcome::Deleted) => {
+            checkpoint.objects.remove(key);
+            Ok(())
+        }
+        (phase, outcome) => Err(illegal(key, &format!("{outcome:?} cannot follow while it is {phase:?}"))),
+    }
+}
+
+fn fail(checkpoint: &mut Checkpoint, key: &ObjectKey, leftover: &Leftover, error: &str) -> Result<(), StoreError> {
+    let object = find(checkpoint, key)?;
+    match (&object.phase, leftover) {
+        (Phase::Creating, Leftover::None) => {
+            checkpoint.objects.remove(key);
+        }
+        (Phase::Creating, Leftover::Known(id)) => {
+            object.id = Some(id.clone());
+            object.phase = Phase::Broken { error: error.to_owned() };
+        }
+        // Stays pending: the next run looks.
+        (Phase::Creating, Leftover::Unknown) => {}
+        (Phase::Updating { .. } | Phase::Deleting, _) => object.phase = Phase::Live,
+        (Phase::Live | Phase::Broken { .. }, _) => {
+            return Err(illegal(key, &format!("it failed while it is {:?}", object.phase)));
+        }
+    }
+    Ok(())
+}
+
+/// The state that a store's content stands for.
+///
+/// # Errors
+/// [`StoreError::Illegal`] if the journal is not a legal history.
+pub fn fold(stored: &Stored) -> Result<Checkpoint, StoreError> {
+    let mut checkpoint = stored.checkpoint.clone();
+    for entry in &stored.journal {
+        apply(&mut checkpoint, &entry.record)?;
+    }
+    Ok(checkpoint)
+}
+
+/// What turns one checkpoint into another.
+pub fn delta(from: &Checkpoint, to: &Checkpoint) -> Delta {
+    Delta {
+        meta: to.meta.clone(),
+        put: to
+            .objects
+            .iter()
+            .filter(|(key, object)| from.objects.get(key) != Some(object))
+            .map(|(_, object)| object.clone())
+            .collect(),
+        remove: from.objects.keys().filter(|key| !to.objects.contains_key(key)).cloned().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    fn key(generation: u32) -> ObjectKey {
+        ObjectKey { urn: Urn::new("k", "a").unwrap(), generation }
+    }
+
+    fn create(generation: u32, nonce: &str) -> Record {
+        Record::Began {
+            key: key(generation),
+            intent: Intent::Create {
+                nonce: nonce.into(),
+                inputs: json!({"n": generation}),
+                depends_on: vec![],
+                replace_order: ReplaceOrder::CreateThenDelete,
+                data: false,
+            },
+        }
+    }
+
+    fn created(generation: u32) -> Record {
+        Record::Succeeded {
+            key: key(generation),
+            outcome: Outcome::Created {
+                id: format!("id-{generation}"),
+                inputs: json!({"n": generation}),
+                outputs: json!({}),
+                took_ms: Some(5),
+            },
+        }
+    }
+
+    fn run(records: &[Record]) -> Result<Checkpoint, StoreError> {
+        let mut checkpoint = Checkpoint::default();
+        for record in records {
+            apply(&mut checkpoint, record)?;
+        }
+        Ok(checkpoint)
+    }
+
+    #[test]
+    fn a_new_generation_deposes_the_old_one_only_when_it_stands() {
+        let begun = run(&[create(0, "x"), created(0), create(1, "y")]).unwrap();
+        assert!(!begun.objects[&key(0)].deposed);
+        let done = run(&[create(0, "x"), created(0), create(1, "y"), created(1)]).unwrap();
+        assert!(done.objects[&key(0)].deposed);
+        assert_eq!(done.current(&key(0).urn).unwrap().key(), key(1));
+    }
+
+    #[test]
+    fn a_creation_is_taken_up_only_under_its_own_nonce() {
+        assert!(run(&[create(0, "x"), create(0, "x")]).is_ok());
+        assert!(matches!(run(&[create(0, "x"), create(0, "z")]), Err(StoreError::Illegal(_))));
+        assert!(run(&[create(0, "x"), created(0), create(0, "x")]).is_err());
+    }
+
+    #[test]
+    fn a_failed_creation_leaves_what_it_says() {
+        let failed =
+            |leftover| run(&[create(0, "x"), Record::Failed { key: key(0), leftover, error: "no".into() }]).unwrap();
+        assert!(failed(Leftover::None).objects.is_empty());
+        assert_eq!(failed(Leftover::Unknown).objects[&key(0)].phase, Phase::Creating);
+        let broken = failed(Leftover::Known("id".into()));
+        assert!(matches!(broken.objects[&key(0)].phase, Phase::Broken { .. }));
+    }
+
+    #[test]
+    fn an_outcome_needs_its_intent() {
+        let deleted = Record::Succeeded { key: key(0), outcome: Outcome::Deleted };
+        assert!(run(std::slice::from_ref(&deleted)).is_err());
+        assert!(run(&[create(0, "x"), created(0), deleted.clone()]).is_err());
+        let delete = Record::Began { key: key(0), intent: Intent::Delete };
+        assert!(run(&[create(0, "x"), created(0), delete, deleted]).unwrap().objects.is_empty());
+    }
+
+    #[test]
+    fn delta_turns_one_into_the_other() {
+        let from = run(&[create(0, "x"), created(0)]).unwrap();
+        let to = run(&[create(0, "x"), created(0), create(1, "y"), created(1)]).unwrap();
+        let delta = delta(&from, &to);
+        assert_eq!(delta.put.len(), 2);
+        assert!(delta.remove.is_empty());
+    }
+}

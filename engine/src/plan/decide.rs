@@ -1,0 +1,188 @@
+//! What is to become of each desired resource.
+
+use std::collections::HashMap;
+
+use crate::{
+    error::Error,
+    plan::{
+        Reason,
+        diff::{Change, Effect},
+    },
+    provider::{DynProvider, KindInfo, Registry, ReplaceOrder},
+    stack::{Resource, Stack},
+    store::{Checkpoint, Object, Phase},
+    urn::Urn,
+    value::{Lookup, Planned, output_field},
+};
+
+/// What is to become of one resource.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// It stays as it is.
+    Same,
+    /// It is made; `resumed` if an interrupted creation is taken up.
+    Create {
+        /// Taken up.
+        resumed: bool,
+    },
+    /// It is looked up.
+    Read,
+    /// It is changed in place.
+    Update,
+    /// A new object takes its place.
+    Replace {
+        /// Decided for the whole chain.
+        order: ReplaceOrder,
+        /// See [`crate::plan::Pair::certain`].
+        certain: bool,
+        /// Why.
+        reason: Reason,
+    },
+}
+
+/// A resource with its verdict.
+#[derive(Debug)]
+pub struct Decision<'a> {
+    /// The desired resource.
+    pub resource: &'a Resource,
+    /// What it depends on, sorted.
+    pub depends_on: Vec<Urn>,
+    /// The object that stands for it now.
+    pub current: Option<&'a Object>,
+    /// Its inputs as far as they are known now.
+    pub planned: Planned,
+    /// What differs.
+    pub changes: Vec<Change>,
+    /// What is to become of it.
+    pub verdict: Verdict,
+    /// The order that a replacement has or would have.
+    pub order: ReplaceOrder,
+}
+
+/// Decides for each resource, in the stack's order.
+///
+/// # Errors
+/// See [`crate::plan::plan`].
+pub fn decide<'a>(
+    stack: &'a Stack,
+    checkpoint: &'a Checkpoint,
+    registry: &Registry,
+) -> Result<Vec<Decision<'a>>, Error> {
+    let mut decisions: Vec<Decision<'a>> = Vec::with_capacity(stack.len());
+    let mut index: HashMap<&Urn, usize> = HashMap::with_capacity(stack.len());
+    for resource in stack.resources() {
+        let provider = provider(registry, &resource.urn)?;
+        let lookup = |urn: &Urn, field: &str| match index.get(urn) {
+            Some(at) => output(&decisions[*at], registry, field),
+            None => Lookup::Missing,
+        };
+        let planned =
+            resource.inputs.eval(&lookup).map_err(|source| Error::Eval { urn: resource.urn.clone(), source })?;
+        if let Some(known) = planned.known() {
+            provider
+                .check(known)
+                .map_err(|error| Error::Stack { urn: resource.urn.clone(), reason: error.to_string() })?;
+        }
+        let current = checkpoint.current(&resource.urn);
+        let depends_on: Vec<Urn> = resource.depends_on().into_iter().collect();
+        let order = chain_order(provider.info(), &depends_on, current, &decisions, &index);
+        let (verdict, changes) = verdict(resource, provider, current, &planned, order)?;
+        index.insert(&resource.urn, decisions.len());
+        decisions.push(Decision { resource, depends_on, current, planned, changes, verdict, order });
+    }
+    Ok(decisions)
+}
+
+/// The provider of a resource's kind.
+///
+/// # Errors
+/// Nobody registered it.
+pub fn provider<'r>(registry: &'r Registry, urn: &Urn) -> Result<&'r dyn DynProvider, Error> {
+    registry
+        .get(urn.kind())
+        .map(AsRef::as_ref)
+        .ok_or_else(|| Error::UnknownKind { kind: urn.kind().to_owned(), urn: urn.clone() })
+}
+
+/// What a reference to an output of a decided resource gives. Outputs stay known
+/// through an update unless the kind lists them as changing: otherwise one update
+/// would cascade into replacements of everything behind it.
+fn output(decision: &Decision<'_>, registry: &Registry, field: &str) -> Lookup {
+    let keeps = match decision.verdict {
+        Verdict::Same => true,
+        Verdict::Update => {
+            let top = field.split('.').next().unwrap_or(field);
+            let changing = registry.get(decision.resource.urn.kind()).map_or(&[][..], |p| p.info().changes_on_update);
+            !changing.contains(&top)
+        }
+        Verdict::Create { .. } | Verdict::Read | Verdict::Replace { .. } => false,
+    };
+    match decision.current.filter(|_| keeps) {
+        Some(object) => output_field(&object.outputs, field).map_or(Lookup::Missing, |v| Lookup::Known(v.clone())),
+        None => Lookup::Unknown,
+    }
+}
+
+/// The order is decided for the whole chain: what depends on something that must go
+/// before its successor comes, must itself go first.
+fn chain_order(
+    info: KindInfo,
+    depends_on: &[Urn],
+    current: Option<&Object>,
+    decisions: &[Decision<'_>],
+    index: &HashMap<&Urn, usize>,
+) -> ReplaceOrder {
+    let recorded = current.map_or(&[][..], |object| &object.depends_on);
+    let forced = depends_on.iter().chain(recorded).any(|on| {
+        index.get(on).is_some_and(|at| {
+            matches!(decisions[*at].verdict, Verdict::Replace { order: ReplaceOrder::DeleteThenCreate, .. })
+        })
+    });
+    if forced { ReplaceOrder::DeleteThenCreate } else { info.replace_order }
+}
+
+fn verdict(
+    resource: &Resource,
+    provider: &dyn DynProvider,
+    current: Option<&Object>,
+    planned: &Planned,
+    order: ReplaceOrder,
+) -> Result<(Verdict, Vec<Change>), Error> {
+    let info = provider.info();
+    let Some(object) = current else {
+        let verdict = if info.data { Verdict::Read } else { Verdict::Create { resumed: false } };
+        return Ok((verdict, Vec::new()));
+    };
+    if object.phase == Phase::Creating {
+        return Ok((Verdict::Create { resumed: true }, Vec::new()));
+    }
+    if info.data {
+        let same = planned.known() == Some(&object.inputs) && object.phase == Phase::Live;
+        return Ok((if same { Verdict::Same } else { Verdict::Read }, Vec::new()));
+    }
+    let changes = provider.diff(&object.inputs, planned);
+    if let Phase::Broken { error } = &object.phase {
+        let reason = Reason::Broken { error: error.clone() };
+        return Ok((Verdict::Replace { order, certain: true, reason }, changes));
+    }
+    if changes.is_empty() {
+        return Ok((Verdict::Same, changes));
+    }
+    let replacing: Vec<&Change> = changes.iter().filter(|change| change.effect == Effect::Replace).collect();
+    if replacing.is_empty() {
+        return Ok((Verdict::Update, changes));
+    }
+    let certain = replacing.iter().any(|change| !change.unknown());
+    if info.refuse_replace || resource.protect {
+        if !certain {
+            // Compared again, known, before it runs: then it is an update after all, or refused.
+            return Ok((Verdict::Update, changes));
+        }
+        let fields: Vec<&str> = replacing.iter().map(|change| change.path.as_str()).collect();
+        return Err(Error::Protected {
+            urn: resource.urn.clone(),
+            reason: format!("changing {} would destroy it and make a new one", fields.join(", ")),
+        });
+    }
+    Ok((Verdict::Replace { order, certain, reason: Reason::NeedsReplacing }, changes))
+}

@@ -1,0 +1,368 @@
+//! The port to the world: what a kind of resource must be able to do.
+//!
+//! A kind implements [`Provider`] with its own types; [`DynProvider`] is the one
+//! erased form, implemented for every `Provider`, so that registering a kind is
+//! one line: `registry.add(MyKind::new(client))`.
+
+use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{
+    context::Ctx,
+    error::{ErrorClass, ProviderError},
+    plan::diff::{Change, structural},
+    stack::OutputSet,
+    value::Planned,
+};
+
+/// A future that can be boxed and sent.
+pub type BoxFuture<'a, T> = futures_util::future::BoxFuture<'a, T>;
+
+/// Which comes first when an object is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplaceOrder {
+    /// The new one stands before the old one goes. For kinds whose names are chosen.
+    CreateThenDelete,
+    /// The old one must go first: there can be only one of that name.
+    DeleteThenCreate,
+}
+
+/// What is done to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Make it.
+    Create,
+    /// Change it in place.
+    Update,
+    /// Destroy it.
+    Delete,
+    /// Look something up that cannot be known earlier.
+    Read,
+}
+
+impl Action {
+    /// Lower-case verb, e.g. `create`.
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Read => "read",
+        }
+    }
+}
+
+/// A created object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Created<O> {
+    /// The physical id: whatever the kind needs to find it again.
+    pub id: String,
+    /// What other resources may refer to.
+    pub outputs: O,
+}
+
+/// An object as it stands in the account.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observed<I, O> {
+    /// The inputs that would make it what it is. Fields that somebody else owns
+    /// (a desired size, a thumbprint list left to AWS) repeat the prior value.
+    pub inputs: I,
+    /// Its outputs.
+    pub outputs: O,
+}
+
+/// What a read of an object gives; `None` if it is gone.
+pub type Reading<I, O> = Result<Option<Observed<I, O>>, ProviderError>;
+
+/// An object as the state knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Current<I, O> {
+    /// The physical id.
+    pub id: String,
+    /// Its inputs, as last applied or observed.
+    pub inputs: I,
+    /// Its outputs.
+    pub outputs: O,
+}
+
+/// What a look into the account found of an object whose creation was begun.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recovered {
+    /// No such object.
+    Absent,
+    /// The object that this very intent made: its nonce stands on it.
+    Mine(String),
+    /// An object of this stack and resource, but of another run (the state was
+    /// lost): it may be adopted.
+    OfThisStack(String),
+    /// Somebody else's object has the name.
+    Foreign(String),
+}
+
+/// A kind of resource.
+pub trait Provider: Send + Sync + 'static {
+    /// Inputs, wholly known.
+    type Inputs: Serialize + DeserializeOwned + Send + Sync;
+    /// Outputs.
+    type Outputs: Serialize + DeserializeOwned + OutputSet + Send + Sync;
+
+    /// The kind's name, e.g. `aws:iam:Role`.
+    const TYPE: &'static str;
+    /// Input fields (dots go into objects) whose change needs a new object.
+    const REPLACE_ON: &'static [&'static str] = &[];
+    /// Which comes first in a replacement.
+    const REPLACE_ORDER: ReplaceOrder = ReplaceOrder::CreateThenDelete;
+    /// Outputs that an update in place may change.
+    const CHANGES_ON_UPDATE: &'static [&'static str] = &[];
+    /// True for a look-up that makes nothing: `create` reads, `delete` does nothing.
+    const DATA: bool = false;
+    /// True where replacing would destroy what people keep there: the plan is refused.
+    const REFUSE_REPLACE: bool = false;
+    /// How long a fresh object may stay invisible to reads.
+    const CONSISTENCY_WINDOW: Duration = Duration::from_secs(10);
+
+    /// How long an action usually takes; orders the work and is shown.
+    fn expected(&self, action: Action) -> Duration {
+        let _ = action;
+        Duration::from_secs(1)
+    }
+
+    /// The differences between the inputs as they stand and as desired. The default
+    /// compares member by member.
+    fn diff(&self, old: &Value, new: &Planned) -> Vec<Change> {
+        structural(old, new, Self::REPLACE_ON)
+    }
+
+    /// Makes the object and waits until it serves. When [`Ctx::resume`] has an id, the
+    /// object was made before: do only what is left. Call [`Ctx::progress`] as soon
+    /// as the id is known.
+    fn create(
+        &self,
+        ctx: &Ctx,
+        inputs: &Self::Inputs,
+    ) -> impl Future<Output = Result<Created<Self::Outputs>, ProviderError>> + Send;
+
+    /// Reads the object; `None` if it is gone.
+    fn read(
+        &self,
+        ctx: &Ctx,
+        current: &Current<Self::Inputs, Self::Outputs>,
+    ) -> impl Future<Output = Reading<Self::Inputs, Self::Outputs>> + Send;
+
+    /// Changes the object in place, as far as `to` differs. The default refuses:
+    /// then every field must be in [`Provider::REPLACE_ON`].
+    fn update(
+        &self,
+        ctx: &Ctx,
+        current: &Current<Self::Inputs, Self::Outputs>,
+        to: &Self::Inputs,
+    ) -> impl Future<Output = Result<Self::Outputs, ProviderError>> + Send {
+        let _ = (ctx, current, to);
+        async { Err(ProviderError::new(ErrorClass::Invalid, format!("{} cannot be updated", Self::TYPE))) }
+    }
+
+    /// Destroys the object and waits until it is gone. Already gone is success.
+    fn delete(
+        &self,
+        ctx: &Ctx,
+        current: &Current<Self::Inputs, Self::Outputs>,
+    ) -> impl Future<Output = Result<(), ProviderError>> + Send;
+
+    /// Looks for the object that a create with this context's nonce and these inputs
+    /// may have made. Changes nothing.
+    fn recover(
+        &self,
+        ctx: &Ctx,
+        inputs: &Self::Inputs,
+    ) -> impl Future<Output = Result<Recovered, ProviderError>> + Send;
+}
+
+/// The constants of a kind.
+#[derive(Debug, Clone, Copy)]
+pub struct KindInfo {
+    /// [`Provider::TYPE`].
+    pub name: &'static str,
+    /// [`Provider::REPLACE_ORDER`].
+    pub replace_order: ReplaceOrder,
+    /// [`Provider::CHANGES_ON_UPDATE`].
+    pub changes_on_update: &'static [&'static str],
+    /// [`Provider::DATA`].
+    pub data: bool,
+    /// [`Provider::REFUSE_REPLACE`].
+    pub refuse_replace: bool,
+    /// [`Provider::CONSISTENCY_WINDOW`].
+    pub consistency_window: Duration,
+}
+
+/// The erased form of a [`Provider`], in JSON values.
+pub trait DynProvider: Send + Sync + 'static {
+    /// The kind's constants.
+    fn info(&self) -> KindInfo;
+    /// [`Provider::expected`].
+    fn expected(&self, action: Action) -> Duration;
+    /// [`Provider::diff`].
+    fn diff(&self, old: &Value, new: &Planned) -> Vec<Change>;
+    /// Checks that a value has the inputs' shape.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn check(&self, inputs: &Value) -> Result<(), ProviderError>;
+    /// [`Provider::create`].
+    fn create<'a>(&'a self, ctx: &'a Ctx, inputs: &'a Value) -> BoxFuture<'a, Result<Created<Value>, ProviderError>>;
+    /// [`Provider::read`].
+    fn read<'a>(&'a self, ctx: &'a Ctx, current: &'a Current<Value, Value>) -> BoxFuture<'a, Reading<Value, Value>>;
+    /// [`Provider::update`].
+    fn update<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        current: &'a Current<Value, Value>,
+        to: &'a Value,
+    ) -> BoxFuture<'a, Result<Value, ProviderError>>;
+    /// [`Provider::delete`].
+    fn delete<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        current: &'a Current<Value, Value>,
+    ) -> BoxFuture<'a, Result<(), ProviderError>>;
+    /// [`Provider::recover`].
+    fn recover<'a>(&'a self, ctx: &'a Ctx, inputs: &'a Value) -> BoxFuture<'a, Result<Recovered, ProviderError>>;
+}
+
+fn decode<T: DeserializeOwned>(kind: &str, what: &str, value: &Value) -> Result<T, ProviderError> {
+    T::deserialize(value).map_err(|error| {
+        ProviderError::new(ErrorClass::Invalid, format!("{kind}: the {what} do not fit the kind: {error}"))
+            .hint("The stack gave a value of the wrong type, or the state was written by a newer version.")
+    })
+}
+
+fn encode<T: Serialize>(kind: &str, value: &T) -> Result<Value, ProviderError> {
+    serde_json::to_value(value)
+        .map_err(|error| ProviderError::new(ErrorClass::Invalid, format!("{kind}: not expressible as JSON: {error}")))
+}
+
+fn decode_current<P: Provider>(
+    current: &Current<Value, Value>,
+) -> Result<Current<P::Inputs, P::Outputs>, ProviderError> {
+    Ok(Current {
+        id: current.id.clone(),
+        inputs: decode(P::TYPE, "inputs", &current.inputs)?,
+        outputs: decode(P::TYPE, "outputs", &current.outputs)?,
+    })
+}
+
+impl<P: Provider> DynProvider for P {
+    fn info(&self) -> KindInfo {
+        KindInfo {
+            name: P::TYPE,
+            replace_order: P::REPLACE_ORDER,
+            changes_on_update: P::CHANGES_ON_UPDATE,
+            data: P::DATA,
+            refuse_replace: P::REFUSE_REPLACE,
+            consistency_window: P::CONSISTENCY_WINDOW,
+        }
+    }
+
+    fn expected(&self, action: Action) -> Duration {
+        Provider::expected(self, action)
+    }
+
+    fn diff(&self, old: &Value, new: &Planned) -> Vec<Change> {
+        Provider::diff(self, old, new)
+    }
+
+    fn check(&self, inputs: &Value) -> Result<(), ProviderError> {
+        decode::<P::Inputs>(P::TYPE, "inputs", inputs).map(drop)
+    }
+
+    fn create<'a>(&'a self, ctx: &'a Ctx, inputs: &'a Value) -> BoxFuture<'a, Result<Created<Value>, ProviderError>> {
+        Box::pin(async move {
+            let inputs = decode(P::TYPE, "inputs", inputs)?;
+            let created = Provider::create(self, ctx, &inputs).await?;
+            Ok(Created { id: created.id, outputs: encode(P::TYPE, &created.outputs)? })
+        })
+    }
+
+    fn read<'a>(&'a self, ctx: &'a Ctx, current: &'a Current<Value, Value>) -> BoxFuture<'a, Reading<Value, Value>> {
+        Box::pin(async move {
+            let current = decode_current::<P>(current)?;
+            let Some(observed) = Provider::read(self, ctx, &current).await? else {
+                return Ok(None);
+            };
+            Ok(Some(Observed {
+                inputs: encode(P::TYPE, &observed.inputs)?,
+                outputs: encode(P::TYPE, &observed.outputs)?,
+            }))
+        })
+    }
+
+    fn update<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        current: &'a Current<Value, Value>,
+        to: &'a Value,
+    ) -> BoxFuture<'a, Result<Value, ProviderError>> {
+        Box::pin(async move {
+            let current = decode_current::<P>(current)?;
+            let to = decode(P::TYPE, "inputs", to)?;
+            let outputs = Provider::update(self, ctx, &current, &to).await?;
+            encode(P::TYPE, &outputs)
+        })
+    }
+
+    fn delete<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        current: &'a Current<Value, Value>,
+    ) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(async move {
+            let current = decode_current::<P>(current)?;
+            Provider::delete(self, ctx, &current).await
+        })
+    }
+
+    fn recover<'a>(&'a self, ctx: &'a Ctx, inputs: &'a Value) -> BoxFuture<'a, Result<Recovered, ProviderError>> {
+        Box::pin(async move {
+            let inputs = decode(P::TYPE, "inputs", inputs)?;
+            Provider::recover(self, ctx, &inputs).await
+        })
+    }
+}
+
+/// The kinds that a run knows.
+#[derive(Clone, Default)]
+pub struct Registry {
+    kinds: BTreeMap<&'static str, Arc<dyn DynProvider>>,
+}
+
+impl Registry {
+    /// An empty registry.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Registers a kind; a kind of the same name is superseded.
+    #[must_use]
+    pub fn with(mut self, provider: impl Provider) -> Self {
+        self.add(provider);
+        self
+    }
+
+    /// Registers a kind; a kind of the same name is superseded.
+    pub fn add<P: Provider>(&mut self, provider: P) {
+        self.kinds.insert(P::TYPE, Arc::new(provider));
+    }
+
+    /// The provider of a kind.
+    pub fn get(&self, kind: &str) -> Option<&Arc<dyn DynProvider>> {
+        self.kinds.get(kind)
+    }
+
+    /// The names of all kinds, sorted.
+    pub fn kinds(&self) -> impl Iterator<Item = &'static str> {
+        self.kinds.keys().copied()
+    }
+}

@@ -1,0 +1,219 @@
+//! What AWS's errors mean, and what to do about them.
+//!
+//! Sources: the error sections of the API references of IAM, EKS, EC2, KMS and
+//! CloudWatch Logs; the propagation texts are those that terraform-provider-aws and
+//! eksctl retry on (terraform-provider-aws `internal/service/eks/cluster.go`).
+
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+use aws_smithy_types::error::{display::DisplayErrorContext, metadata::ProvideErrorMetadata};
+use rayplat_engine::error::{ErrorClass, ProviderError};
+
+/// Turns an SDK error into the engine's.
+pub fn classify<E>(error: SdkError<E, HttpResponse>) -> ProviderError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match &error {
+        SdkError::ServiceError(service) => {
+            let status = service.raw().status().as_u16();
+            let code = service.err().code().unwrap_or_default();
+            let message = service.err().message().unwrap_or_default();
+            let class = class_of(status, code, message);
+            let shown = if message.is_empty() { format!("HTTP status {status}") } else { message.to_owned() };
+            let mut result = ProviderError::new(class, shown).code(if code.is_empty() { "Unknown" } else { code });
+            result.hint = hint_for(class, code, message);
+            result
+        }
+        // The request may have arrived.
+        SdkError::TimeoutError(_) | SdkError::ResponseError(_) => {
+            ProviderError::new(ErrorClass::Ambiguous, shown(&error))
+        }
+        // A connection that was never made had no effect, but the SDK does not tell it
+        // from one that broke: both count as unknown.
+        SdkError::DispatchFailure(failure) => {
+            if failure.is_user() {
+                ProviderError::new(ErrorClass::Invalid, shown(&error))
+            } else if failure.as_connector_error().is_some() {
+                ProviderError::new(ErrorClass::Ambiguous, shown(&error)).hint(
+                    "The endpoint could not be reached or the connection broke: check network, proxy, region and endpoint.",
+                )
+            } else {
+                no_credentials(shown(&error))
+            }
+        }
+        _ => {
+            let text = shown(&error);
+            if text.contains("credential") {
+                no_credentials(text)
+            } else {
+                ProviderError::new(ErrorClass::Invalid, text)
+            }
+        }
+    }
+}
+
+fn no_credentials(text: String) -> ProviderError {
+    ProviderError::new(ErrorClass::Denied, text).hint(
+        "No usable AWS credentials were found. Log in (`aws sso login`), choose a profile (AWS_PROFILE), or try the \
+         platform without an account: add --rehearse.",
+    )
+}
+
+fn shown<E: std::error::Error + 'static>(error: &E) -> String {
+    DisplayErrorContext(error).to_string().split(" (").next().unwrap_or_default().to_owned()
+}
+
+/// Texts by which EKS says that IAM has not propagated yet.
+const PROPAGATION: [&str; 7] = [
+    "does not exist",
+    "Role could not be assumed because the trusted entity is not correct",
+    "Error in role params",
+    "doesn't have the Amazon EKS Managed Policies",
+    "IAM role's policy must include",
+    "Cross-account pass role is not allowed",
+    "is not authorized to perform: sts:AssumeRole",
+];
+
+fn class_of(status: u16, code: &str, message: &str) -> ErrorClass {
+    let code = code.rsplit('#').next().unwrap_or(code);
+    match code {
+        "Throttling"
+        | "ThrottlingException"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "SlowDown"
+        | "PriorRequestNotComplete" => {
+            return ErrorClass::Throttled;
+        }
+        "DependencyViolation" | "DeleteConflict" | "DeleteConflictException" => return ErrorClass::InUse,
+        "OperationAbortedException" | "ConcurrentModification" | "ConcurrentModificationException" => {
+            return ErrorClass::Busy;
+        }
+        _ => {}
+    }
+    if code.contains("LimitExceeded") || code.ends_with("QuotaExceededException") {
+        return ErrorClass::Quota;
+    }
+    if code == "InvalidParameterException" && PROPAGATION.iter().any(|text| message.contains(text)) {
+        return ErrorClass::Propagation;
+    }
+    // A fresh role is not a valid principal in a key policy yet.
+    if code == "MalformedPolicyDocumentException" && message.contains("invalid principals") {
+        return ErrorClass::Propagation;
+    }
+    if code == "ResourceInUseException" || status == 409 {
+        return conflict(code, message);
+    }
+    if is_not_found(code, message) {
+        return ErrorClass::NotFound;
+    }
+    if code.contains("AlreadyExists") || code.contains("Duplicate") {
+        return ErrorClass::AlreadyExists;
+    }
+    if matches!(status, 401 | 403)
+        || code.contains("AccessDenied")
+        || code.contains("Unauthorized")
+        || code.contains("ExpiredToken")
+    {
+        return ErrorClass::Denied;
+    }
+    match status {
+        429 => ErrorClass::Throttled,
+        500.. => ErrorClass::Ambiguous,
+        _ => ErrorClass::Invalid,
+    }
+}
+
+fn conflict(code: &str, message: &str) -> ErrorClass {
+    let lower = message.to_lowercase();
+    if code.contains("AlreadyExists") || lower.contains("already exist") || lower.contains("already in use") {
+        ErrorClass::AlreadyExists
+    } else if lower.contains("attached") || lower.contains("in use by") {
+        ErrorClass::InUse
+    } else {
+        ErrorClass::Busy
+    }
+}
+
+fn is_not_found(code: &str, message: &str) -> bool {
+    matches!(code, "NoSuchEntity" | "NoSuchEntityException" | "ResourceNotFoundException" | "NotFoundException")
+        || code.ends_with(".NotFound")
+        || code.ends_with("NotFoundException")
+        || (code == "ClientException" && message.contains("No cluster found for name"))
+}
+
+/// What to do, where more can be said than the service says.
+pub fn hint_for(class: ErrorClass, code: &str, message: &str) -> Option<String> {
+    let by_code = match code {
+        "UnsupportedAvailabilityZoneException" => {
+            "The control plane cannot run in that zone: give subnets in other zones (use1-az3, usw1-az2 and cac1-az3 are excluded)."
+        }
+        "ExpiredToken" | "ExpiredTokenException" => {
+            "The credentials have expired: log in again, then run the same command."
+        }
+        "MalformedPolicyDocument" | "MalformedPolicyDocumentException" => {
+            "The policy document is not accepted; the message says which part."
+        }
+        _ => "",
+    };
+    if !by_code.is_empty() {
+        return Some(by_code.to_owned());
+    }
+    match class {
+        ErrorClass::Denied => Some(
+            "The caller may not do this. Grant the action named in the message, or use a profile that has it; then run \
+             the same command again."
+                .to_owned(),
+        ),
+        ErrorClass::Quota => Some(
+            "A quota of the account is reached. Ask for a higher one in Service Quotas, or remove what is not needed; then \
+             run the same command again."
+                .to_owned(),
+        ),
+        ErrorClass::InUse if message.contains("nodegroups") => {
+            Some("Node groups that are not of this platform are attached to the cluster: delete them first.".to_owned())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes() {
+        let cases = [
+            (400, "Throttling", "Rate exceeded", ErrorClass::Throttled),
+            (409, "EntityAlreadyExists", "Role with name x already exists.", ErrorClass::AlreadyExists),
+            (409, "ResourceInUseException", "Cluster already exists with name: x", ErrorClass::AlreadyExists),
+            (409, "ResourceInUseException", "Cluster has nodegroups attached", ErrorClass::InUse),
+            (
+                409,
+                "ResourceInUseException",
+                "Cannot LoggingUpdate because cluster x currently has update u in progress",
+                ErrorClass::Busy,
+            ),
+            (409, "DeleteConflict", "Cannot delete entity, must detach all policies first.", ErrorClass::InUse),
+            (404, "NoSuchEntity", "The role with name x cannot be found.", ErrorClass::NotFound),
+            (400, "InvalidGroup.NotFound", "The security group 'sg-1' does not exist", ErrorClass::NotFound),
+            (400, "InvalidParameterException", "The role with name x does not exist", ErrorClass::Propagation),
+            (400, "InvalidParameterException", "unsupported Kubernetes version", ErrorClass::Invalid),
+            (
+                400,
+                "ResourceAlreadyExistsException",
+                "The specified log group already exists",
+                ErrorClass::AlreadyExists,
+            ),
+            (400, "InvalidPermission.Duplicate", "the specified rule already exists", ErrorClass::AlreadyExists),
+            (403, "AccessDenied", "not authorized", ErrorClass::Denied),
+            (500, "ServiceFailure", "", ErrorClass::Ambiguous),
+            (409, "LimitExceeded", "Cannot exceed quota for RolesPerAccount: 1000", ErrorClass::Quota),
+        ];
+        for (status, code, message, class) in cases {
+            assert_eq!(class_of(status, code, message), class, "{code}: {message}");
+        }
+    }
+}

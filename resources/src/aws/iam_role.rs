@@ -1,0 +1,187 @@
+//! IAM roles. API: <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>
+
+use aws_sdk_iam::{Client, types::Tag};
+use rayplat_engine::{
+    context::{Ctx, Repeat},
+    error::{ErrorClass, ProviderError},
+    inputs, outputs,
+    provider::{Action, Created, Current, Observed, Provider, Reading, Recovered},
+};
+use serde_json::Value;
+
+use super::{Clients, RoleArn, RoleName, Tags, all_tags, call, ownership, unexpected, users_tags};
+
+inputs! {
+    /// A role.
+    pub struct RoleInputs, RoleArgs {
+        /// The beginning of its name; a short hash is added, 64 characters in all.
+        pub name_prefix: String,
+        /// Who may assume it: a policy document.
+        pub trust_policy: Value,
+        /// Shown in the console.
+        pub description: String,
+        /// Tags.
+        pub tags: Tags,
+    }
+}
+
+outputs! {
+    /// A role.
+    pub struct RoleOutputs, RoleRefs {
+        /// Its ARN.
+        pub arn: RoleArn,
+        /// Its name.
+        pub name: RoleName,
+    }
+}
+
+/// The kind.
+pub struct Role {
+    iam: Client,
+}
+
+impl Role {
+    /// The kind, on these clients.
+    pub fn new(clients: &Clients) -> Self {
+        Self { iam: clients.iam.clone() }
+    }
+
+    async fn get(&self, ctx: &Ctx, name: &str) -> Result<Option<aws_sdk_iam::types::Role>, ProviderError> {
+        match call(ctx, "iam", "GetRole", Repeat::Safe, || self.iam.get_role().role_name(name).send()).await {
+            Ok(answer) => Ok(answer.role),
+            Err(error) if error.class == ErrorClass::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn retag(&self, ctx: &Ctx, name: &str, old: &Tags, new: &Tags) -> Result<(), ProviderError> {
+        let gone: Vec<String> = old.keys().filter(|key| !new.contains_key(*key)).cloned().collect();
+        if !gone.is_empty() {
+            call(ctx, "iam", "UntagRole", Repeat::Safe, || {
+                self.iam.untag_role().role_name(name).set_tag_keys(Some(gone.clone())).send()
+            })
+            .await?;
+        }
+        let tags = to_tags(new)?;
+        call(ctx, "iam", "TagRole", Repeat::Safe, || {
+            self.iam.tag_role().role_name(name).set_tags(Some(tags.clone())).send()
+        })
+        .await?;
+        Ok(())
+    }
+}
+
+fn to_tags(tags: &Tags) -> Result<Vec<Tag>, ProviderError> {
+    tags.iter()
+        .map(|(key, value)| Tag::builder().key(key).value(value).build())
+        .collect::<Result<_, _>>()
+        .map_err(|error| ProviderError::new(ErrorClass::Invalid, format!("a tag is incomplete: {error}")))
+}
+
+fn from_tags(tags: &[Tag]) -> Tags {
+    tags.iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect()
+}
+
+/// IAM gives documents URL-encoded (RFC 3986).
+fn document(encoded: &str) -> Result<Value, ProviderError> {
+    let text = percent_encoding::percent_decode_str(encoded).decode_utf8_lossy();
+    serde_json::from_str(&text)
+        .map_err(|error| ProviderError::new(ErrorClass::Failed, format!("IAM gave a policy that is not JSON: {error}")))
+}
+
+fn outputs_of(role: &aws_sdk_iam::types::Role) -> RoleOutputs {
+    RoleOutputs { arn: role.arn().into(), name: role.role_name().into() }
+}
+
+impl Provider for Role {
+    type Inputs = RoleInputs;
+    type Outputs = RoleOutputs;
+
+    const TYPE: &'static str = "aws:iam:Role";
+    const REPLACE_ON: &'static [&'static str] = &["name_prefix"];
+
+    async fn create(&self, ctx: &Ctx, inputs: &RoleInputs) -> Result<Created<RoleOutputs>, ProviderError> {
+        if let Some(name) = ctx.resume() {
+            let role = self.get(ctx, name).await?.ok_or_else(|| unexpected("GetRole", "role"))?;
+            // An adopted role gets this intent's nonce.
+            self.retag(ctx, name, &Tags::new(), &all_tags(ctx, &inputs.tags)).await?;
+            return Ok(Created { id: name.to_owned(), outputs: outputs_of(&role) });
+        }
+        let name = ctx.unique_name(&inputs.name_prefix, 64);
+        let tags = to_tags(&all_tags(ctx, &inputs.tags))?;
+        let answer = call(ctx, "iam", "CreateRole", Repeat::Once, || {
+            self.iam
+                .create_role()
+                .role_name(&name)
+                .assume_role_policy_document(inputs.trust_policy.to_string())
+                .description(&inputs.description)
+                .set_tags(Some(tags.clone()))
+                .send()
+        })
+        .await?;
+        ctx.progress(&name);
+        let role = answer.role.ok_or_else(|| unexpected("CreateRole", "role"))?;
+        Ok(Created { id: name, outputs: outputs_of(&role) })
+    }
+
+    async fn read(&self, ctx: &Ctx, current: &Current<RoleInputs, RoleOutputs>) -> Reading<RoleInputs, RoleOutputs> {
+        let Some(role) = self.get(ctx, &current.id).await? else {
+            return Ok(None);
+        };
+        let inputs = RoleInputs {
+            name_prefix: current.inputs.name_prefix.clone(),
+            trust_policy: document(role.assume_role_policy_document().unwrap_or("null"))?,
+            description: role.description().unwrap_or_default().to_owned(),
+            tags: users_tags(&from_tags(role.tags())),
+        };
+        Ok(Some(Observed { inputs, outputs: outputs_of(&role) }))
+    }
+
+    async fn update(
+        &self,
+        ctx: &Ctx,
+        current: &Current<RoleInputs, RoleOutputs>,
+        to: &RoleInputs,
+    ) -> Result<RoleOutputs, ProviderError> {
+        let (name, from) = (&current.id, &current.inputs);
+        if from.trust_policy != to.trust_policy {
+            call(ctx, "iam", "UpdateAssumeRolePolicy", Repeat::Safe, || {
+                let document = to.trust_policy.to_string();
+                self.iam.update_assume_role_policy().role_name(name).policy_document(document).send()
+            })
+            .await?;
+        }
+        if from.description != to.description {
+            call(ctx, "iam", "UpdateRole", Repeat::Safe, || {
+                self.iam.update_role().role_name(name).description(&to.description).send()
+            })
+            .await?;
+        }
+        if from.tags != to.tags {
+            self.retag(ctx, name, &from.tags, &to.tags).await?;
+        }
+        Ok(current.outputs.clone())
+    }
+
+    async fn delete(&self, ctx: &Ctx, current: &Current<RoleInputs, RoleOutputs>) -> Result<(), ProviderError> {
+        match call(ctx, "iam", "DeleteRole", Repeat::Safe, || self.iam.delete_role().role_name(&current.id).send())
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(error) if error.class == ErrorClass::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn recover(&self, ctx: &Ctx, inputs: &RoleInputs) -> Result<Recovered, ProviderError> {
+        let name = ctx.unique_name(&inputs.name_prefix, 64);
+        Ok(match self.get(ctx, &name).await? {
+            Some(role) => ownership(ctx, &from_tags(role.tags())).recovered(name),
+            None => Recovered::Absent,
+        })
+    }
+
+    fn expected(&self, _: Action) -> std::time::Duration {
+        std::time::Duration::from_secs(1)
+    }
+}

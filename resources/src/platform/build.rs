@@ -1,0 +1,88 @@
+//! From a manifest to a stack: which resources the platform has and what each is made
+//! from. Every edge here is a true one: it costs time in every run.
+
+use rayplat_engine::{
+    stack::{Added, Stack, StackError},
+    value::Expr,
+};
+
+use super::{
+    addons, cluster, identity,
+    manifest::Resolved,
+    outputs, pools,
+};
+use crate::aws::Tags;
+
+/// Where the platform is built.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// `aws`, `aws-cn`, `aws-us-gov`.
+    pub partition: String,
+    /// Twelve digits.
+    pub account: String,
+    /// E.g. `us-east-1`.
+    pub region: String,
+    /// The caller as an IAM principal: a user's or role's ARN with its path, no session.
+    pub caller_arn: String,
+}
+
+/// A platform, ready for the engine.
+#[derive(Debug, Clone)]
+pub struct Platform {
+    /// Its resources.
+    pub stack: Stack,
+    /// Its outputs, in the order in which they are shown.
+    pub outputs: Vec<(String, Expr)>,
+}
+
+/// What the parts of the platform are built with.
+pub(super) struct Builder<'a> {
+    pub manifest: &'a Resolved,
+    pub setting: &'a Setting,
+    pub stack: Stack,
+}
+
+impl Builder<'_> {
+    /// The tags of every resource that takes tags.
+    pub fn tags(&self) -> Tags {
+        let mut tags: Tags = self.manifest.tags.clone().into_iter().collect();
+        tags.entry("Environment".to_owned()).or_insert_with(|| self.manifest.environment.as_str().to_owned());
+        tags.entry("ManagedBy".to_owned()).or_insert_with(|| "rayplat".to_owned());
+        tags
+    }
+
+    /// The cluster's name, which begins the names of everything else.
+    pub fn name(&self) -> &str {
+        &self.manifest.name
+    }
+
+    /// An AWS-managed policy.
+    pub fn managed_policy(&self, name: &str) -> String {
+        format!("arn:{}:iam::aws:policy/{name}", self.setting.partition)
+    }
+
+    /// `urn` must wait for each of `others`; the call says why.
+    pub fn after<P: rayplat_engine::provider::Provider>(
+        &mut self,
+        added: &Added<P>,
+        others: impl IntoIterator<Item = rayplat_engine::urn::Urn>,
+    ) -> Result<(), StackError> {
+        others.into_iter().try_for_each(|other| self.stack.after(&added.urn, &other))
+    }
+}
+
+/// Builds the platform of a manifest.
+///
+/// # Errors
+/// Never for a manifest that was loaded; a mistake in this crate otherwise.
+pub fn build(manifest: &Resolved, setting: &Setting) -> Result<Platform, StackError> {
+    let mut builder = Builder { manifest, setting, stack: Stack::new(&manifest.name) };
+    let identity = identity::build(&mut builder)?;
+    let cluster = cluster::build(&mut builder, &identity)?;
+    let templates = pools::templates(&mut builder, &identity)?;
+    let before_nodes = addons::before_nodes(&mut builder, &cluster)?;
+    let pools = pools::node_groups(&mut builder, &identity, &cluster, &templates, &before_nodes)?;
+    addons::after_nodes(&mut builder, &cluster, &pools)?;
+    let outputs = outputs::outputs(&builder, &identity, &cluster, &pools);
+    Ok(Platform { stack: builder.stack, outputs })
+}

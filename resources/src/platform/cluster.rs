@@ -1,0 +1,154 @@
+//! The cluster, who may enter it, and its identity provider.
+
+use rayplat_engine::stack::{Added, StackError};
+
+use super::{
+    build::Builder,
+    identity::{Identity, role_of},
+    policies,
+};
+use crate::aws::{
+    SubnetId,
+    eks_access_entry::{AccessEntry, AccessEntryArgs, AccessPolicy},
+    eks_cluster::{Cluster, ClusterArgs, EndpointAccess},
+    iam_oidc_provider::{OidcProvider, OidcProviderArgs},
+    iam_role::{Role, RoleArgs},
+    iam_role_policy::{RolePolicy, RolePolicyArgs},
+    tls_certificate::{IssuerCertificate, IssuerCertificateArgs},
+};
+
+pub(super) struct ClusterParts {
+    pub cluster: Added<Cluster>,
+    pub oidc: Added<OidcProvider>,
+    pub autoscaler: Option<Added<Role>>,
+}
+
+pub(super) fn build(builder: &mut Builder<'_>, identity: &Identity) -> Result<ClusterParts, StackError> {
+    let cluster = cluster(builder, identity)?;
+    access(builder, &cluster)?;
+    let oidc = oidc(builder, &cluster)?;
+    let autoscaler = autoscaler(builder, &cluster, &oidc)?;
+    Ok(ClusterParts { cluster, oidc, autoscaler })
+}
+
+fn cluster(builder: &mut Builder<'_>, identity: &Identity) -> Result<Added<Cluster>, StackError> {
+    let manifest = builder.manifest;
+    let spec = &manifest.cluster;
+    let subnets: Vec<SubnetId> = manifest.network.subnet_ids.iter().map(|id| SubnetId::from(id.as_str())).collect();
+    let cluster = builder.stack.add::<Cluster>(
+        "main",
+        ClusterArgs {
+            name: manifest.name.as_str().into(),
+            role_arn: identity.cluster_role.role.out.arn().into(),
+            kubernetes_version: spec.kubernetes_version.as_str().into(),
+            support: spec.support.as_aws().into(),
+            subnet_ids: subnets.into(),
+            security_group_ids: vec![identity.node_group.out.id().into()].into(),
+            endpoint: EndpointAccess {
+                public: spec.endpoint.public,
+                private: spec.endpoint.private,
+                public_cidrs: spec.endpoint.public_cidrs.clone(),
+            }
+            .into(),
+            secrets_key_arn: identity.key_arn(builder),
+            log_types: spec.log_types().into(),
+            authentication_mode: "API".into(),
+            bootstrap_creator_admin: false.into(),
+            deletion_protection: spec.deletion_protection.into(),
+            bootstrap_self_managed_addons: false.into(),
+            tags: builder.tags().into(),
+        },
+    )?;
+    // EKS checks the role's policies when the cluster is made, and needs them until it
+    // is gone.
+    builder.after(&cluster, identity.cluster_role.attachments.iter().cloned())?;
+    // EKS would make the log group itself, without retention and encryption.
+    builder.after(&cluster, identity.log_group.iter().map(|group| group.urn.clone()))?;
+    Ok(cluster)
+}
+
+/// The caller and the manifest's admins may do everything, by explicit entries: the
+/// creator's silent bootstrap right cannot be seen or removed.
+fn access(builder: &mut Builder<'_>, cluster: &Added<Cluster>) -> Result<(), StackError> {
+    let caller = builder.setting.caller_arn.clone();
+    let admins = builder.manifest.cluster.admins.clone();
+    let others = admins.into_iter().filter(|admin| *admin != caller);
+    let mut entries = vec![("caller".to_owned(), caller.clone())];
+    entries.extend(others.map(|arn| (entry_name(&arn), arn)));
+    for (name, principal) in entries {
+        builder.stack.add::<AccessEntry>(
+            &name,
+            AccessEntryArgs {
+                cluster: cluster.out.name().into(),
+                principal_arn: principal.as_str().into(),
+                kubernetes_groups: Vec::new().into(),
+                policies: vec![AccessPolicy {
+                    policy_arn: format!(
+                        "arn:{}:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy",
+                        builder.setting.partition
+                    ),
+                    namespaces: Vec::new(),
+                }]
+                .into(),
+                tags: builder.tags().into(),
+            },
+        )?;
+    }
+    Ok(())
+}
+
+/// `arn:aws:iam::1:role/path/name` becomes `admin-role/path/name`.
+fn entry_name(arn: &str) -> String {
+    format!("admin-{}", arn.rsplit(':').next().unwrap_or(arn))
+}
+
+fn oidc(builder: &mut Builder<'_>, cluster: &Added<Cluster>) -> Result<Added<OidcProvider>, StackError> {
+    let thumbprints = if builder.manifest.cluster.oidc.manage_thumbprint {
+        let certificate = builder
+            .stack
+            .add::<IssuerCertificate>("issuer", IssuerCertificateArgs { issuer: cluster.out.issuer().into() })?;
+        certificate.out.thumbprints().into()
+    } else {
+        // AWS fills the list in and keeps it: never sent, never compared.
+        None.into()
+    };
+    builder.stack.add::<OidcProvider>(
+        "cluster",
+        OidcProviderArgs {
+            url: cluster.out.issuer().into(),
+            client_ids: vec!["sts.amazonaws.com".to_owned()].into(),
+            thumbprints,
+            tags: builder.tags().into(),
+        },
+    )
+}
+
+/// The cluster autoscaler's role, for its service account alone.
+fn autoscaler(
+    builder: &mut Builder<'_>,
+    cluster: &Added<Cluster>,
+    oidc: &Added<OidcProvider>,
+) -> Result<Option<Added<Role>>, StackError> {
+    if !builder.manifest.autoscaler.enabled {
+        return Ok(None);
+    }
+    let trust = policies::trust_service_account(
+        oidc.out.arn().expr(),
+        cluster.out.issuer().expr(),
+        "kube-system",
+        "cluster-autoscaler",
+    );
+    let role = builder.stack.add::<Role>(
+        "cluster-autoscaler",
+        RoleArgs { trust_policy: rayplat_engine::input::Input::expr(trust), ..role_of(builder, "cluster-autoscaler", "The cluster autoscaler's role") },
+    )?;
+    builder.stack.add::<RolePolicy>(
+        "cluster-autoscaler",
+        RolePolicyArgs {
+            role: role.out.name().into(),
+            name: "cluster-autoscaler".into(),
+            document: policies::autoscaler_policy(&builder.manifest.name).into(),
+        },
+    )?;
+    Ok(Some(role))
+}
