@@ -142,14 +142,7 @@ const fn row(
     disks: (u64, u32),
     interfaces: (u32, u32),
 ) -> Accelerated {
-    Accelerated {
-        name,
-        vcpus,
-        memory_gib,
-        gpu,
-        disks,
-        interfaces,
-    }
+    Accelerated { name, vcpus, memory_gib, gpu, disks, interfaces }
 }
 
 /// Memory of one GPU, MiB.
@@ -170,38 +163,10 @@ const ACCELERATED: &[Accelerated] = &[
     row("g5.2xlarge", 8, 32, ("A10G", 1, A10G), (450, 1), (4, 15)),
     row("g5.4xlarge", 16, 64, ("A10G", 1, A10G), (600, 1), (8, 30)),
     row("g5.8xlarge", 32, 128, ("A10G", 1, A10G), (900, 1), (8, 30)),
-    row(
-        "g5.12xlarge",
-        48,
-        192,
-        ("A10G", 4, A10G),
-        (3800, 1),
-        (15, 50),
-    ),
-    row(
-        "g5.16xlarge",
-        64,
-        256,
-        ("A10G", 1, A10G),
-        (1900, 1),
-        (8, 30),
-    ),
-    row(
-        "g5.24xlarge",
-        96,
-        384,
-        ("A10G", 4, A10G),
-        (3800, 1),
-        (15, 50),
-    ),
-    row(
-        "g5.48xlarge",
-        192,
-        768,
-        ("A10G", 8, A10G),
-        (7600, 2),
-        (7, 50),
-    ),
+    row("g5.12xlarge", 48, 192, ("A10G", 4, A10G), (3800, 1), (15, 50)),
+    row("g5.16xlarge", 64, 256, ("A10G", 1, A10G), (1900, 1), (8, 30)),
+    row("g5.24xlarge", 96, 384, ("A10G", 4, A10G), (3800, 1), (15, 50)),
+    row("g5.48xlarge", 192, 768, ("A10G", 8, A10G), (7600, 2), (7, 50)),
     row("g6.xlarge", 4, 16, ("L4", 1, L4), (250, 1), (4, 15)),
     row("g6.2xlarge", 8, 32, ("L4", 1, L4), (450, 1), (4, 15)),
     row("g6.4xlarge", 16, 64, ("L4", 1, L4), (600, 1), (8, 30)),
@@ -211,40 +176,20 @@ const ACCELERATED: &[Accelerated] = &[
     row("g6.48xlarge", 192, 768, ("L4", 8, L4), (7520, 8), (15, 50)),
     row("p3.2xlarge", 8, 61, ("V100", 1, 16_384), (0, 0), (4, 15)),
     row("p3.8xlarge", 32, 244, ("V100", 4, 16_384), (0, 0), (8, 30)),
-    row(
-        "p4d.24xlarge",
-        96,
-        1152,
-        ("A100", 8, 40_960),
-        (8000, 8),
-        (15, 50),
-    ),
-    row(
-        "p5.48xlarge",
-        192,
-        2048,
-        ("H100", 8, 81_920),
-        (30_400, 8),
-        (64, 50),
-    ),
+    row("p4d.24xlarge", 96, 1152, ("A100", 8, 40_960), (8000, 8), (15, 50)),
+    row("p5.48xlarge", 192, 2048, ("H100", 8, 81_920), (30_400, 8), (64, 50)),
 ];
 
 /// What an instance type is, if the account offers it.
 pub fn instance_shape(name: &str) -> Option<InstanceShape> {
-    cpu_shape(name)
-        .or_else(|| burstable_shape(name))
-        .or_else(|| accelerated_shape(name))
+    cpu_shape(name).or_else(|| burstable_shape(name)).or_else(|| accelerated_shape(name))
 }
 
 /// The names of all types, in no particular order.
 pub(super) fn all_names() -> Vec<String> {
     let mut names: Vec<String> = CPU_FAMILIES
         .iter()
-        .flat_map(|(family, ..)| {
-            CPU_SIZES
-                .iter()
-                .map(move |(size, ..)| format!("{family}.{size}"))
-        })
+        .flat_map(|(family, ..)| CPU_SIZES.iter().map(move |(size, ..)| format!("{family}.{size}")))
         .filter(|name| cpu_shape(name).is_some())
         .collect();
     names.extend(BURSTABLE.iter().map(|row| row.0.to_owned()));
@@ -265,11 +210,7 @@ fn cpu_shape(name: &str) -> Option<InstanceShape> {
         name: name.to_owned(),
         architecture,
         vcpus,
-        threads_per_core: if graviton || family.ends_with("7a") {
-            1
-        } else {
-            2
-        },
+        threads_per_core: if graviton || family.ends_with("7a") { 1 } else { 2 },
         memory_mib: u64::from(vcpus) * gib * 1024,
         gpus: None,
         local_disks: None,
@@ -279,17 +220,12 @@ fn cpu_shape(name: &str) -> Option<InstanceShape> {
 }
 
 fn burstable_shape(name: &str) -> Option<InstanceShape> {
-    let (_, architecture, vcpus, memory_mib, interfaces, addresses) =
-        *BURSTABLE.iter().find(|row| row.0 == name)?;
+    let (_, architecture, vcpus, memory_mib, interfaces, addresses) = *BURSTABLE.iter().find(|row| row.0 == name)?;
     Some(InstanceShape {
         name: name.to_owned(),
         architecture,
         vcpus,
-        threads_per_core: if architecture == Architecture::Arm64 {
-            1
-        } else {
-            2
-        },
+        threads_per_core: if architecture == Architecture::Arm64 { 1 } else { 2 },
         memory_mib,
         gpus: None,
         local_disks: None,
@@ -307,11 +243,7 @@ fn accelerated_shape(name: &str) -> Option<InstanceShape> {
         vcpus: row.vcpus,
         threads_per_core: 2,
         memory_mib: row.memory_gib * 1024,
-        gpus: Some(Gpus {
-            name: model,
-            count,
-            memory_mib,
-        }),
+        gpus: Some(Gpus { name: model, count, memory_mib }),
         local_disks: (row.disks.1 > 0).then_some(row.disks),
         interfaces: row.interfaces.0,
         addresses: row.interfaces.1,

@@ -11,18 +11,11 @@ use super::tags::Tags;
 /// `DescribeInstanceTypes`.
 pub(super) fn describe(_account: &mut Account, params: &Value) -> Result<Value, ApiError> {
     let asked = texts(params, "InstanceType");
-    let unknown: Vec<&str> = asked
-        .iter()
-        .filter(|name| instance_shape(name).is_none())
-        .map(String::as_str)
-        .collect();
+    let unknown: Vec<&str> = asked.iter().filter(|name| instance_shape(name).is_none()).map(String::as_str).collect();
     if !unknown.is_empty() {
         return Err(refuse(
             "InvalidInstanceType",
-            format!(
-                "The following supplied instance types do not exist: [{}]",
-                unknown.join(", ")
-            ),
+            format!("The following supplied instance types do not exist: [{}]", unknown.join(", ")),
         ));
     }
     let names = if asked.is_empty() { all_names() } else { asked };
@@ -33,14 +26,8 @@ pub(super) fn describe(_account: &mut Account, params: &Value) -> Result<Value, 
             items.push((shape.name.clone(), answer(&shape)));
         }
     }
-    let limits = PageLimits {
-        least: 5,
-        most: 100,
-    };
-    Ok(params::paged_answer(
-        "instanceTypeSet",
-        params::page(params, &limits, items)?,
-    ))
+    let limits = PageLimits { least: 5, most: 100 };
+    Ok(params::paged_answer("instanceTypeSet", params::page(params, &limits, items)?))
 }
 
 fn attribute(shape: &InstanceShape, name: &str) -> Option<Vec<String>> {
@@ -130,11 +117,7 @@ pub(super) fn describe_offerings(account: &mut Account, params: &Value) -> Resul
             .enumerate()
             .map(|(index, zone)| {
                 let old = zone.id == "use1-az3";
-                let name = if location_type == "availability-zone" {
-                    zone.name
-                } else {
-                    zone.id
-                };
+                let name = if location_type == "availability-zone" { zone.name } else { zone.id };
                 (name, index < 2, !old)
             })
             .collect(),
@@ -174,8 +157,5 @@ pub(super) fn describe_offerings(account: &mut Account, params: &Value) -> Resul
             }
         }
     }
-    Ok(params::paged_answer(
-        "instanceTypeOfferingSet",
-        params::page(params, &USUAL_PAGE, items)?,
-    ))
+    Ok(params::paged_answer("instanceTypeOfferingSet", params::page(params, &USUAL_PAGE, items)?))
 }

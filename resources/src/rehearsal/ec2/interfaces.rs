@@ -52,12 +52,7 @@ pub(crate) struct NewInterface<'a> {
 /// # Errors
 /// The subnet does not exist.
 pub(crate) fn attach(account: &mut Account, new: NewInterface<'_>) -> Result<String, ApiError> {
-    let subnet = account
-        .ec2
-        .subnets
-        .get(new.subnet_id)
-        .ok_or_else(|| subnet_not_found(new.subnet_id))?
-        .clone();
+    let subnet = account.ec2.subnets.get(new.subnet_id).ok_or_else(|| subnet_not_found(new.subnet_id))?.clone();
     let id = format!("eni-{}", account.draw_hex(17));
     let interface = NetworkInterface {
         id: id.clone(),
@@ -77,25 +72,15 @@ pub(crate) fn attach(account: &mut Account, new: NewInterface<'_>) -> Result<Str
 
 /// Removes the interfaces that another service used.
 pub(crate) fn remove_where(account: &mut Account, gone: impl Fn(&NetworkInterface) -> bool) {
-    account
-        .ec2
-        .network_interfaces
-        .retain(|_, interface| !gone(interface));
+    account.ec2.network_interfaces.retain(|_, interface| !gone(interface));
 }
 
 /// `DeleteNetworkInterface`.
 pub(super) fn delete(account: &mut Account, params: &Value) -> Result<Value, ApiError> {
     let id = required(params, "NetworkInterfaceId")?;
-    let interface = account
-        .ec2
-        .network_interfaces
-        .get(id)
-        .ok_or_else(|| not_found(id))?;
+    let interface = account.ec2.network_interfaces.get(id).ok_or_else(|| not_found(id))?;
     if interface.owner.is_some() {
-        return Err(refuse(
-            "InvalidParameterValue",
-            format!("Network interface '{id}' is currently in use."),
-        ));
+        return Err(refuse("InvalidParameterValue", format!("Network interface '{id}' is currently in use.")));
     }
     account.ec2.network_interfaces.shift_remove(id);
     Ok(json!({"return": true}))
@@ -115,24 +100,15 @@ pub(super) fn describe(account: &mut Account, params: &Value) -> Result<Value, A
         if !ids.is_empty() && !ids.contains(&interface.id) {
             continue;
         }
-        if params::passes(&filters, &interface.tags, |name| {
-            attribute(account, interface, name)
-        })? {
+        if params::passes(&filters, &interface.tags, |name| attribute(account, interface, name))? {
             items.push((interface.id.clone(), answer(account, interface)));
         }
     }
-    Ok(params::paged_answer(
-        "networkInterfaceSet",
-        params::page(params, &USUAL_PAGE, items)?,
-    ))
+    Ok(params::paged_answer("networkInterfaceSet", params::page(params, &USUAL_PAGE, items)?))
 }
 
 fn status(interface: &NetworkInterface) -> &'static str {
-    if interface.owner.is_some() {
-        "in-use"
-    } else {
-        "available"
-    }
+    if interface.owner.is_some() { "in-use" } else { "available" }
 }
 
 fn attribute(account: &Account, interface: &NetworkInterface, name: &str) -> Option<Vec<String>> {
@@ -145,11 +121,7 @@ fn attribute(account: &Account, interface: &NetworkInterface, name: &str) -> Opt
             .map(|group| group.name.clone())
             .collect(),
         "attachment.instance-id" => interface.instance_id.clone().into_iter().collect(),
-        "attachment.status" => interface
-            .owner
-            .iter()
-            .map(|_| "attached".to_owned())
-            .collect(),
+        "attachment.status" => interface.owner.iter().map(|_| "attached".to_owned()).collect(),
         _ => vec![match name {
             "network-interface-id" => interface.id.clone(),
             "subnet-id" => interface.subnet_id.clone(),
@@ -159,15 +131,10 @@ fn attribute(account: &Account, interface: &NetworkInterface, name: &str) -> Opt
             "owner-id" => account.account_id.clone(),
             "requester-managed" => requester_managed(interface).to_string(),
             "interface-type" => "interface".to_owned(),
-            "private-ip-address" | "addresses.private-ip-address" => {
-                interface.private_ip.to_string()
+            "private-ip-address" | "addresses.private-ip-address" => interface.private_ip.to_string(),
+            "availability-zone" => {
+                account.ec2.subnets.get(&interface.subnet_id).map(|subnet| subnet.zone.clone()).unwrap_or_default()
             }
-            "availability-zone" => account
-                .ec2
-                .subnets
-                .get(&interface.subnet_id)
-                .map(|subnet| subnet.zone.clone())
-                .unwrap_or_default(),
             _ => return None,
         }],
     })
@@ -183,19 +150,11 @@ fn answer(account: &Account, interface: &NetworkInterface) -> Value {
         .group_ids
         .iter()
         .map(|id| {
-            let name = account
-                .ec2
-                .security_groups
-                .get(id)
-                .map(|group| group.name.clone());
+            let name = account.ec2.security_groups.get(id).map(|group| group.name.clone());
             json!({"groupId": id, "groupName": name.unwrap_or_default()})
         })
         .collect();
-    let zone = account
-        .ec2
-        .subnets
-        .get(&interface.subnet_id)
-        .map(|subnet| subnet.zone.clone());
+    let zone = account.ec2.subnets.get(&interface.subnet_id).map(|subnet| subnet.zone.clone());
     let mut answer = json!({
         "networkInterfaceId": interface.id,
         "subnetId": interface.subnet_id,
@@ -231,8 +190,5 @@ fn answer(account: &Account, interface: &NetworkInterface) -> Value {
 }
 
 fn not_found(id: &str) -> ApiError {
-    refuse(
-        "InvalidNetworkInterfaceID.NotFound",
-        format!("The networkInterface ID '{id}' does not exist"),
-    )
+    refuse("InvalidNetworkInterfaceID.NotFound", format!("The networkInterface ID '{id}' does not exist"))
 }

@@ -43,11 +43,7 @@ pub struct TemplateVersion {
 impl LaunchTemplate {
     /// The number that `$Latest` means: the highest version that stands.
     pub fn latest(&self) -> u64 {
-        self.versions
-            .keys()
-            .next_back()
-            .copied()
-            .unwrap_or(self.latest_version)
+        self.versions.keys().next_back().copied().unwrap_or(self.latest_version)
     }
 
     /// The number that a version text (`3`, `$Latest`, `$Default`) means, if it stands.
@@ -82,9 +78,7 @@ pub(crate) fn resolve_version<'a>(
 pub(super) fn version_not_found(id: &str, version: &str) -> ApiError {
     refuse(
         "InvalidLaunchTemplateId.VersionNotFound",
-        format!(
-            "Could not find the specified version {version} for the launch template with ID {id}."
-        ),
+        format!("Could not find the specified version {version} for the launch template with ID {id}."),
     )
 }
 
@@ -105,18 +99,14 @@ pub(super) fn find<'a>(
             check_id(id)?;
             templates.get(id).ok_or_else(|| id_not_found(id))
         }
-        (None, Some(name)) => templates
-            .values()
-            .find(|template| template.name == name)
-            .ok_or_else(|| name_not_found(name)),
+        (None, Some(name)) => {
+            templates.values().find(|template| template.name == name).ok_or_else(|| name_not_found(name))
+        }
     }
 }
 
 fn check_id(id: &str) -> Result<(), ApiError> {
-    if id
-        .strip_prefix("lt-")
-        .is_some_and(|rest| rest.len() == 17 && rest.chars().all(|c| c.is_ascii_alphanumeric()))
-    {
+    if id.strip_prefix("lt-").is_some_and(|rest| rest.len() == 17 && rest.chars().all(|c| c.is_ascii_alphanumeric())) {
         Ok(())
     } else {
         Err(refuse(
@@ -153,21 +143,11 @@ pub(super) fn create(account: &mut Account, params: &Value) -> Result<Value, Api
             "A launch template name must be between 3 and 128 characters, and may contain letters, numbers, and the following characters: - ( ) . / _.",
         ));
     }
-    let data = params
-        .get("LaunchTemplateData")
-        .ok_or_else(|| params::missing("LaunchTemplateData"))?;
+    let data = params.get("LaunchTemplateData").ok_or_else(|| params::missing("LaunchTemplateData"))?;
     template_data::check(data)?;
     let tags = tags::from_specifications(params, "launch-template")?;
-    if account
-        .ec2
-        .launch_templates
-        .values()
-        .any(|template| template.name == name)
-    {
-        return Err(refuse(
-            "InvalidLaunchTemplateName.AlreadyExistsException",
-            "Launch template name already in use.",
-        ));
+    if account.ec2.launch_templates.values().any(|template| template.name == name) {
+        return Err(refuse("InvalidLaunchTemplateName.AlreadyExistsException", "Launch template name already in use."));
     }
     let id = format!("lt-{}", account.draw_hex(17));
     let version = TemplateVersion {
@@ -192,11 +172,7 @@ pub(super) fn create(account: &mut Account, params: &Value) -> Result<Value, Api
 
 /// Who made it, as EC2 shows it.
 pub(super) fn created_by(account: &Account) -> String {
-    format!(
-        "arn:{}:iam::{}:root",
-        super::network::partition(&account.region),
-        account.account_id
-    )
+    format!("arn:{}:iam::{}:root", super::network::partition(&account.region), account.account_id)
 }
 
 fn template_answer(account: &Account, template: &LaunchTemplate) -> Value {
@@ -239,14 +215,8 @@ pub(super) fn describe(account: &mut Account, params: &Value) -> Result<Value, A
             items.push((template.id.clone(), template_answer(account, template)));
         }
     }
-    let limits = PageLimits {
-        least: 1,
-        most: 200,
-    };
-    Ok(params::paged_answer(
-        "launchTemplates",
-        params::page(params, &limits, items)?,
-    ))
+    let limits = PageLimits { least: 1, most: 200 };
+    Ok(params::paged_answer("launchTemplates", params::page(params, &limits, items)?))
 }
 
 /// `ModifyLaunchTemplate`: only the default version can be changed.
@@ -254,32 +224,21 @@ pub(super) fn modify(account: &mut Account, params: &Value) -> Result<Value, Api
     if let Some(answer) = replay(account, "ModifyLaunchTemplate", params)? {
         return Ok(answer);
     }
-    let template = find(
-        account,
-        text(params, "LaunchTemplateId"),
-        text(params, "LaunchTemplateName"),
-    )?;
+    let template = find(account, text(params, "LaunchTemplateId"), text(params, "LaunchTemplateName"))?;
     let id = template.id.clone();
     let version = required(params, "SetDefaultVersion")?;
-    let number = template
-        .number_of(version)
-        .ok_or_else(|| version_not_found(&id, version))?;
+    let number = template.number_of(version).ok_or_else(|| version_not_found(&id, version))?;
     if let Some(template) = account.ec2.launch_templates.get_mut(&id) {
         template.default_version = number;
     }
-    let answer =
-        json!({"launchTemplate": template_answer(account, find(account, Some(&id), None)?)});
+    let answer = json!({"launchTemplate": template_answer(account, find(account, Some(&id), None)?)});
     remember(account, "ModifyLaunchTemplate", params, &id, &answer);
     Ok(answer)
 }
 
 /// `DeleteLaunchTemplate`, with all its versions.
 pub(super) fn delete(account: &mut Account, params: &Value) -> Result<Value, ApiError> {
-    let template = find(
-        account,
-        text(params, "LaunchTemplateId"),
-        text(params, "LaunchTemplateName"),
-    )?;
+    let template = find(account, text(params, "LaunchTemplateId"), text(params, "LaunchTemplateName"))?;
     let id = template.id.clone();
     let answer = json!({"launchTemplate": template_answer(account, template)});
     account.ec2.launch_templates.shift_remove(&id);

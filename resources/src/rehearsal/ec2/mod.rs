@@ -32,9 +32,7 @@ pub use rules::{Peer, Permission, Rule};
 pub use security_groups::SecurityGroup;
 pub use tags::Tags;
 
-pub(crate) use interfaces::{
-    NewInterface, attach as attach_interface, remove_where as remove_interfaces,
-};
+pub(crate) use interfaces::{NewInterface, attach as attach_interface, remove_where as remove_interfaces};
 pub(crate) use launch_templates::resolve_version;
 pub(crate) use network::partition;
 pub(crate) use security_groups::{create_owned_group, remove_group};
@@ -74,11 +72,7 @@ pub fn call(account: &mut Account, operation: &str, params: &Value) -> Result<Va
     if params::flag(params, "DryRun")? == Some(true) {
         let mut rehearsed = account.clone();
         dispatch(&mut rehearsed, operation, params)?;
-        return Err(ApiError::new(
-            412,
-            "DryRunOperation",
-            "Request would have succeeded, but DryRun flag is set.",
-        ));
+        return Err(ApiError::new(412, "DryRunOperation", "Request would have succeeded, but DryRun flag is set."));
     }
     dispatch(account, operation, params)
 }
@@ -111,11 +105,9 @@ fn dispatch(account: &mut Account, operation: &str, params: &Value) -> Result<Va
         "DeleteNetworkInterface" => interfaces::delete(account, params),
         "DescribeInstanceTypes" => instance_types::describe(account, params),
         "DescribeInstanceTypeOfferings" => instance_types::describe_offerings(account, params),
-        other => Err(ApiError::new(
-            400,
-            "InvalidAction",
-            format!("The action {other} is not valid for this web service."),
-        )),
+        other => {
+            Err(ApiError::new(400, "InvalidAction", format!("The action {other} is not valid for this web service.")))
+        }
     }
 }
 
@@ -135,21 +127,11 @@ fn replay(account: &Account, operation: &str, params: &Value) -> Result<Option<V
 }
 
 /// Notes the answer given for the request's client token, if it has one.
-fn remember(
-    account: &mut Account,
-    operation: &str,
-    params: &Value,
-    resource_id: &str,
-    answer: &Value,
-) {
+fn remember(account: &mut Account, operation: &str, params: &Value, resource_id: &str, answer: &Value) {
     if let Some(token) = params::text(params, "ClientToken") {
         account.ec2.tokens.insert(
             format!("{operation}/{token}"),
-            TokenUse {
-                request: without_token(params),
-                answer: answer.clone(),
-                resource_id: resource_id.to_owned(),
-            },
+            TokenUse { request: without_token(params), answer: answer.clone(), resource_id: resource_id.to_owned() },
         );
     }
 }
@@ -163,8 +145,5 @@ fn without_token(params: &Value) -> Value {
 }
 
 fn forget_tokens(account: &mut Account, resource_id: &str) {
-    account
-        .ec2
-        .tokens
-        .retain(|_, used| used.resource_id != resource_id);
+    account.ec2.tokens.retain(|_, used| used.resource_id != resource_id);
 }

@@ -45,19 +45,12 @@ mod cidr_text {
     use ipnet::Ipv4Net;
     use serde::{Deserialize as _, Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(
-        cidr: &Ipv4Net,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(cidr: &Ipv4Net, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(cidr)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Ipv4Net, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ipv4Net, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -72,30 +65,18 @@ pub(crate) struct Zone {
 /// The zones of a region: six in us-east-1, three elsewhere.
 pub(crate) fn zones(region: &str) -> Vec<Zone> {
     // us-east-1e is the zone in which EKS puts no control plane (use1-az3).
-    let numbers: &[u8] = if region == "us-east-1" {
-        &[1, 2, 4, 6, 3, 5]
-    } else {
-        &[1, 2, 3]
-    };
+    let numbers: &[u8] = if region == "us-east-1" { &[1, 2, 4, 6, 3, 5] } else { &[1, 2, 3] };
     let short = short_region(region);
     numbers
         .iter()
         .zip('a'..)
-        .map(|(number, letter)| Zone {
-            name: format!("{region}{letter}"),
-            id: format!("{short}-az{number}"),
-        })
+        .map(|(number, letter)| Zone { name: format!("{region}{letter}"), id: format!("{short}-az{number}") })
         .collect()
 }
 
 /// The ARN of an EC2 resource.
 pub(super) fn arn(account: &Account, kind: &str, id: &str) -> String {
-    format!(
-        "arn:{}:ec2:{}:{}:{kind}/{id}",
-        partition(&account.region),
-        account.region,
-        account.account_id
-    )
+    format!("arn:{}:ec2:{}:{}:{kind}/{id}", partition(&account.region), account.region, account.account_id)
 }
 
 /// The ARN partition of a region.
@@ -134,11 +115,7 @@ fn short_region(region: &str) -> String {
 impl Subnet {
     /// The id of the zone that the subnet is in.
     pub(crate) fn zone_id(&self, region: &str) -> String {
-        zones(region)
-            .into_iter()
-            .find(|zone| zone.name == self.zone)
-            .map(|zone| zone.id)
-            .unwrap_or_default()
+        zones(region).into_iter().find(|zone| zone.name == self.zone).map(|zone| zone.id).unwrap_or_default()
     }
 }
 
@@ -155,9 +132,8 @@ pub fn seed_network(
     subnets: &[&str],
     cidr: &str,
 ) -> Result<String, String> {
-    let block: Ipv4Net = cidr
-        .parse()
-        .map_err(|error| format!("the VPC's block {cidr} is not an IPv4 CIDR: {error}"))?;
+    let block: Ipv4Net =
+        cidr.parse().map_err(|error| format!("the VPC's block {cidr} is not an IPv4 CIDR: {error}"))?;
     let block = block.trunc();
     let existing = subnets.iter().find_map(|id| account.ec2.subnets.get(*id));
     let vpc_id = match (vpc_id, existing) {
@@ -175,10 +151,7 @@ pub fn seed_network(
     for id in subnets {
         match account.ec2.subnets.get(*id) {
             Some(subnet) if subnet.vpc_id != vpc_id => {
-                return Err(format!(
-                    "subnet {id} is in {}, not in {vpc_id}",
-                    subnet.vpc_id
-                ));
+                return Err(format!("subnet {id} is in {}, not in {vpc_id}", subnet.vpc_id));
             }
             Some(_) => {}
             None => seed_subnet(account, &vpc_id, id, block)?,
@@ -189,14 +162,7 @@ pub fn seed_network(
 
 fn seed_vpc(account: &mut Account, id: &str, cidr: Ipv4Net) {
     let tags = Tags::from([("Name".to_owned(), "rehearsal".to_owned())]);
-    account.ec2.vpcs.insert(
-        id.to_owned(),
-        Vpc {
-            id: id.to_owned(),
-            cidr,
-            tags,
-        },
-    );
+    account.ec2.vpcs.insert(id.to_owned(), Vpc { id: id.to_owned(), cidr, tags });
     // Every VPC has a default group that cannot be deleted.
     let group_id = format!("sg-{}", account.draw_hex(17));
     let mut group = SecurityGroup::new(&group_id, "default", "default VPC security group", id);
@@ -205,40 +171,19 @@ fn seed_vpc(account: &mut Account, id: &str, cidr: Ipv4Net) {
     account.ec2.security_groups.insert(group_id, group);
 }
 
-fn seed_subnet(
-    account: &mut Account,
-    vpc_id: &str,
-    id: &str,
-    block: Ipv4Net,
-) -> Result<(), String> {
-    let siblings: Vec<&Subnet> = account
-        .ec2
-        .subnets
-        .values()
-        .filter(|subnet| subnet.vpc_id == vpc_id)
-        .collect();
+fn seed_subnet(account: &mut Account, vpc_id: &str, id: &str, block: Ipv4Net) -> Result<(), String> {
+    let siblings: Vec<&Subnet> = account.ec2.subnets.values().filter(|subnet| subnet.vpc_id == vpc_id).collect();
     // /20s of a /16: sixteen subnets of 4,096 addresses.
     let length = (block.prefix_len() + 4).clamp(16, 28);
     let cidr = block
         .subnets(length)
         .map_err(|_| format!("the VPC's block {block} is too small for a subnet of /{length}"))?
-        .find(|candidate| {
-            siblings
-                .iter()
-                .all(|sibling| !sibling.cidr.contains(candidate))
-        })
-        .ok_or_else(|| {
-            format!("the VPC's block {block} has no room for subnet {id}; name fewer subnets")
-        })?;
+        .find(|candidate| siblings.iter().all(|sibling| !sibling.cidr.contains(candidate)))
+        .ok_or_else(|| format!("the VPC's block {block} has no room for subnet {id}; name fewer subnets"))?;
     let zones = zones(&account.region);
     let zone = zones
         .iter()
-        .min_by_key(|zone| {
-            siblings
-                .iter()
-                .filter(|sibling| sibling.zone == zone.name)
-                .count()
-        })
+        .min_by_key(|zone| siblings.iter().filter(|sibling| sibling.zone == zone.name).count())
         .map(|zone| zone.name.clone())
         .unwrap_or_default();
     let subnet = Subnet {
@@ -257,18 +202,9 @@ fn seed_subnet(
 
 /// Addresses left in a subnet: five are AWS's own, each interface takes one.
 pub(super) fn free_addresses(account: &Account, subnet: &Subnet) -> u32 {
-    let total = 1u32
-        .checked_shl(u32::from(32 - subnet.cidr.prefix_len()))
-        .unwrap_or(u32::MAX);
-    let used = account
-        .ec2
-        .network_interfaces
-        .values()
-        .filter(|interface| interface.subnet_id == subnet.id)
-        .count();
-    total
-        .saturating_sub(5)
-        .saturating_sub(u32::try_from(used).unwrap_or(u32::MAX))
+    let total = 1u32.checked_shl(u32::from(32 - subnet.cidr.prefix_len())).unwrap_or(u32::MAX);
+    let used = account.ec2.network_interfaces.values().filter(|interface| interface.subnet_id == subnet.id).count();
+    total.saturating_sub(5).saturating_sub(u32::try_from(used).unwrap_or(u32::MAX))
 }
 
 /// An address of the subnet that no interface has.
@@ -277,13 +213,7 @@ pub(super) fn free_address(account: &Account, subnet: &Subnet) -> Ipv4Addr {
         .cidr
         .hosts()
         .skip(3)
-        .find(|address| {
-            account
-                .ec2
-                .network_interfaces
-                .values()
-                .all(|interface| interface.private_ip != *address)
-        })
+        .find(|address| account.ec2.network_interfaces.values().all(|interface| interface.private_ip != *address))
         .unwrap_or(subnet.cidr.network())
 }
 
@@ -315,10 +245,7 @@ pub(super) fn describe_vpcs(account: &mut Account, params: &Value) -> Result<Val
             items.push((vpc.id.clone(), vpc_answer(account, vpc)));
         }
     }
-    Ok(params::paged_answer(
-        "vpcSet",
-        params::page(params, &USUAL_PAGE, items)?,
-    ))
+    Ok(params::paged_answer("vpcSet", params::page(params, &USUAL_PAGE, items)?))
 }
 
 fn vpc_answer(account: &Account, vpc: &Vpc) -> Value {
@@ -371,10 +298,7 @@ pub(super) fn describe_subnets(account: &mut Account, params: &Value) -> Result<
             items.push((subnet.id.clone(), subnet_answer(account, subnet)));
         }
     }
-    Ok(params::paged_answer(
-        "subnetSet",
-        params::page(params, &USUAL_PAGE, items)?,
-    ))
+    Ok(params::paged_answer("subnetSet", params::page(params, &USUAL_PAGE, items)?))
 }
 
 fn subnet_answer(account: &Account, subnet: &Subnet) -> Value {
@@ -409,21 +333,13 @@ pub(super) fn describe_zones(account: &mut Account, params: &Value) -> Result<Va
     let all = zones(&region);
     let names = texts(params, "ZoneName");
     let ids = texts(params, "ZoneId");
-    if let Some(unknown) = names
-        .iter()
-        .find(|name| all.iter().all(|zone| zone.name != **name))
-    {
-        return Err(refuse(
-            "InvalidParameterValue",
-            format!("Invalid availability zone: [{unknown}]"),
-        ));
+    if let Some(unknown) = names.iter().find(|name| all.iter().all(|zone| zone.name != **name)) {
+        return Err(refuse("InvalidParameterValue", format!("Invalid availability zone: [{unknown}]")));
     }
     let filters = params::filters(params)?;
     let mut found = Vec::new();
     for zone in all {
-        if !(names.is_empty() || names.contains(&zone.name))
-            || !(ids.is_empty() || ids.contains(&zone.id))
-        {
+        if !(names.is_empty() || names.contains(&zone.name)) || !(ids.is_empty() || ids.contains(&zone.id)) {
             continue;
         }
         let keep = params::passes(&filters, &Tags::new(), |name| {
@@ -456,17 +372,11 @@ pub(super) fn describe_zones(account: &mut Account, params: &Value) -> Result<Va
 }
 
 pub(super) fn vpc_not_found(id: &str) -> ApiError {
-    refuse(
-        "InvalidVpcID.NotFound",
-        format!("The vpc ID '{id}' does not exist"),
-    )
+    refuse("InvalidVpcID.NotFound", format!("The vpc ID '{id}' does not exist"))
 }
 
 pub(super) fn subnet_not_found(id: &str) -> ApiError {
-    refuse(
-        "InvalidSubnetID.NotFound",
-        format!("The subnet ID '{id}' does not exist"),
-    )
+    refuse("InvalidSubnetID.NotFound", format!("The subnet ID '{id}' does not exist"))
 }
 
 #[cfg(test)]

@@ -14,10 +14,7 @@ pub(super) fn refuse(code: &str, message: impl Into<String>) -> ApiError {
 
 /// A string parameter, if it is there and not empty.
 pub(super) fn text<'a>(params: &'a Value, name: &str) -> Option<&'a str> {
-    params
-        .get(name)
-        .and_then(Value::as_str)
-        .filter(|text| !text.is_empty())
+    params.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
 /// A string parameter that must be there.
@@ -27,10 +24,7 @@ pub(super) fn required<'a>(params: &'a Value, name: &str) -> Result<&'a str, Api
 
 /// EC2's refusal of a request without the parameter.
 pub(super) fn missing(name: &str) -> ApiError {
-    refuse(
-        "MissingParameter",
-        format!("The request must contain the parameter {name}"),
-    )
+    refuse("MissingParameter", format!("The request must contain the parameter {name}"))
 }
 
 /// The members of a list parameter.
@@ -44,10 +38,7 @@ pub(super) fn list<'a>(params: &'a Value, name: &str) -> &'a [Value] {
 
 /// The members of a list of strings.
 pub(super) fn texts(params: &Value, name: &str) -> Vec<String> {
-    list(params, name)
-        .iter()
-        .filter_map(|item| item.as_str().map(str::to_owned))
-        .collect()
+    list(params, name).iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
 }
 
 /// An integer parameter.
@@ -57,9 +48,7 @@ pub(super) fn number(params: &Value, name: &str) -> Result<Option<i64>, ApiError
             value.parse().map_err(|_| {
                 refuse(
                     "InvalidParameterValue",
-                    format!(
-                        "Value ({value}) for parameter {name} is invalid. Expected an integer."
-                    ),
+                    format!("Value ({value}) for parameter {name} is invalid. Expected an integer."),
                 )
             })
         })
@@ -89,12 +78,7 @@ pub(super) struct Filter {
 pub(super) fn filters(params: &Value) -> Result<Vec<Filter>, ApiError> {
     list(params, "Filter")
         .iter()
-        .map(|filter| {
-            Ok(Filter {
-                name: required(filter, "Name")?.to_owned(),
-                values: texts(filter, "Value"),
-            })
-        })
+        .map(|filter| Ok(Filter { name: required(filter, "Name")?.to_owned(), values: texts(filter, "Value") }))
         .collect()
 }
 
@@ -112,16 +96,10 @@ pub(super) fn passes(
         } else if filter.name == "tag-key" {
             tags.keys().cloned().collect()
         } else {
-            attribute(&filter.name).ok_or_else(|| {
-                refuse(
-                    "InvalidParameterValue",
-                    format!("The filter '{}' is invalid", filter.name),
-                )
-            })?
+            attribute(&filter.name)
+                .ok_or_else(|| refuse("InvalidParameterValue", format!("The filter '{}' is invalid", filter.name)))?
         };
-        let matched = actual
-            .iter()
-            .any(|value| filter.values.iter().any(|pattern| glob(pattern, value)));
+        let matched = actual.iter().any(|value| filter.values.iter().any(|pattern| glob(pattern, value)));
         if !matched {
             return Ok(false);
         }
@@ -160,10 +138,7 @@ pub(super) struct PageLimits {
 }
 
 /// The limits of most describe calls.
-pub(super) const USUAL_PAGE: PageLimits = PageLimits {
-    least: 5,
-    most: 1000,
-};
+pub(super) const USUAL_PAGE: PageLimits = PageLimits { least: 5, most: 1000 };
 
 /// Cuts one page out of the items (id, answer), in the order of their ids. The
 /// token names the last id given, so that deletions between pages lose nothing.
@@ -187,16 +162,11 @@ pub(super) fn page(
     };
     items.sort_by(|left, right| left.0.cmp(&right.0));
     if let Some(token) = text(params, "NextToken") {
-        let last = URL_SAFE_NO_PAD
-            .decode(token)
-            .ok()
-            .and_then(|bytes| String::from_utf8(bytes).ok())
-            .ok_or_else(|| {
+        let last =
+            URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok()).ok_or_else(|| {
                 refuse(
                     "InvalidParameterValue",
-                    format!(
-                        "The NextToken '{token}' is invalid: it was not given by this operation."
-                    ),
+                    format!("The NextToken '{token}' is invalid: it was not given by this operation."),
                 )
             })?;
         items.retain(|(id, _)| *id > last);

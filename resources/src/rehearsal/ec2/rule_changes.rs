@@ -12,30 +12,18 @@ use super::tags;
 const MOST_RULES: usize = 60;
 
 /// `AuthorizeSecurityGroupIngress` and `…Egress`.
-pub(super) fn authorize(
-    account: &mut Account,
-    params: &Value,
-    egress: bool,
-) -> Result<Value, ApiError> {
+pub(super) fn authorize(account: &mut Account, params: &Value, egress: bool) -> Result<Value, ApiError> {
     let id = group_id(required(params, "GroupId")?)?;
     let asked = rules::asked(params)?;
     let tags = tags::from_specifications(params, "security-group-rule")?;
     let group = existing(account, &id)?;
     for rule in &asked {
         check_peer(account, group, &rule.permission)?;
-        if group
-            .rules
-            .values()
-            .any(|it| it.egress == egress && it.permission == rule.permission)
-        {
+        if group.rules.values().any(|it| it.egress == egress && it.permission == rule.permission) {
             return Err(duplicate(&rule.permission));
         }
     }
-    let present = group
-        .rules
-        .values()
-        .filter(|rule| rule.egress == egress)
-        .count();
+    let present = group.rules.values().filter(|rule| rule.egress == egress).count();
     if present + asked.len() > MOST_RULES {
         return Err(refuse(
             "RulesPerSecurityGroupLimitExceeded",
@@ -43,18 +31,9 @@ pub(super) fn authorize(
         ));
     }
     let mut added = Vec::new();
-    for Asked {
-        permission,
-        description,
-    } in asked
-    {
-        let rule = Rule {
-            id: format!("sgr-{}", account.draw_hex(17)),
-            egress,
-            permission,
-            description,
-            tags: tags.clone(),
-        };
+    for Asked { permission, description } in asked {
+        let rule =
+            Rule { id: format!("sgr-{}", account.draw_hex(17)), egress, permission, description, tags: tags.clone() };
         added.push(rule_answer(account, &id, &rule));
         if let Some(group) = account.ec2.security_groups.get_mut(&id) {
             group.rules.insert(rule.id.clone(), rule);
@@ -64,20 +43,10 @@ pub(super) fn authorize(
 }
 
 fn duplicate(permission: &Permission) -> ApiError {
-    refuse(
-        "InvalidPermission.Duplicate",
-        format!(
-            "the specified rule \"{}\" already exists",
-            permission.in_words()
-        ),
-    )
+    refuse("InvalidPermission.Duplicate", format!("the specified rule \"{}\" already exists", permission.in_words()))
 }
 
-fn check_peer(
-    account: &Account,
-    group: &SecurityGroup,
-    permission: &Permission,
-) -> Result<(), ApiError> {
+fn check_peer(account: &Account, group: &SecurityGroup, permission: &Permission) -> Result<(), ApiError> {
     let Peer::Group(peer) = &permission.peer else {
         return Ok(());
     };
@@ -92,19 +61,11 @@ fn check_peer(
 }
 
 fn existing<'a>(account: &'a Account, id: &str) -> Result<&'a SecurityGroup, ApiError> {
-    account
-        .ec2
-        .security_groups
-        .get(id)
-        .ok_or_else(|| not_found(id))
+    account.ec2.security_groups.get(id).ok_or_else(|| not_found(id))
 }
 
 /// `RevokeSecurityGroupIngress` and `…Egress`, by rule ids or by permissions.
-pub(super) fn revoke(
-    account: &mut Account,
-    params: &Value,
-    egress: bool,
-) -> Result<Value, ApiError> {
+pub(super) fn revoke(account: &mut Account, params: &Value, egress: bool) -> Result<Value, ApiError> {
     let id = group_id(required(params, "GroupId")?)?;
     let group = existing(account, &id)?;
     let rule_ids = texts(params, "SecurityGroupRuleId");
@@ -116,20 +77,13 @@ pub(super) fn revoke(
                 .values()
                 .find(|it| it.egress == egress && it.permission == rule.permission)
                 .ok_or_else(|| {
-                    refuse(
-                        "InvalidPermission.NotFound",
-                        "The specified rule does not exist in this security group.",
-                    )
+                    refuse("InvalidPermission.NotFound", "The specified rule does not exist in this security group.")
                 })?;
             going.push(found.id.clone());
         }
     } else {
         for rule_id in rule_ids {
-            if group
-                .rules
-                .get(&rule_id)
-                .is_none_or(|rule| rule.egress != egress)
-            {
+            if group.rules.get(&rule_id).is_none_or(|rule| rule.egress != egress) {
                 return Err(rule_not_found(&rule_id));
             }
             going.push(rule_id);
@@ -143,16 +97,11 @@ pub(super) fn revoke(
             }
         }
     }
-    Ok(
-        json!({"return": true, "revokedSecurityGroupRuleSet": revoked, "unknownIpPermissionSet": []}),
-    )
+    Ok(json!({"return": true, "revokedSecurityGroupRuleSet": revoked, "unknownIpPermissionSet": []}))
 }
 
 fn rule_not_found(id: &str) -> ApiError {
-    refuse(
-        "InvalidSecurityGroupRuleId.NotFound",
-        format!("The security group rule ID '{id}' does not exist"),
-    )
+    refuse("InvalidSecurityGroupRuleId.NotFound", format!("The security group rule ID '{id}' does not exist"))
 }
 
 /// `ModifySecurityGroupRules`: each named rule becomes what is asked.
@@ -162,18 +111,14 @@ pub(super) fn modify(account: &mut Account, params: &Value) -> Result<Value, Api
     let mut changed = group.rules.clone();
     for update in list(params, "SecurityGroupRule") {
         let rule_id = required(update, "SecurityGroupRuleId")?;
-        let request = update
-            .get("SecurityGroupRule")
-            .ok_or_else(|| params::missing("SecurityGroupRule"))?;
+        let request = update.get("SecurityGroupRule").ok_or_else(|| params::missing("SecurityGroupRule"))?;
         let asked = rules::asked_flat(request)?;
         check_peer(account, group, &asked.permission)?;
-        let rule = changed
-            .get(rule_id)
-            .ok_or_else(|| rule_not_found(rule_id))?;
+        let rule = changed.get(rule_id).ok_or_else(|| rule_not_found(rule_id))?;
         let egress = rule.egress;
-        let taken = changed.values().any(|other| {
-            other.id != rule_id && other.egress == egress && other.permission == asked.permission
-        });
+        let taken = changed
+            .values()
+            .any(|other| other.id != rule_id && other.egress == egress && other.permission == asked.permission);
         if taken {
             return Err(duplicate(&asked.permission));
         }
@@ -216,8 +161,5 @@ pub(super) fn describe(account: &mut Account, params: &Value) -> Result<Value, A
             }
         }
     }
-    Ok(params::paged_answer(
-        "securityGroupRuleSet",
-        params::page(params, &USUAL_PAGE, items)?,
-    ))
+    Ok(params::paged_answer("securityGroupRuleSet", params::page(params, &USUAL_PAGE, items)?))
 }

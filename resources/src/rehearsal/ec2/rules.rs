@@ -55,9 +55,7 @@ pub enum Peer {
 impl Peer {
     fn name(&self) -> &str {
         match self {
-            Self::Ipv4(name) | Self::Ipv6(name) | Self::PrefixList(name) | Self::Group(name) => {
-                name
-            }
+            Self::Ipv4(name) | Self::Ipv6(name) | Self::PrefixList(name) | Self::Group(name) => name,
         }
     }
 }
@@ -65,12 +63,7 @@ impl Peer {
 impl Permission {
     /// All traffic from or to the peer.
     pub(super) fn all(peer: Peer) -> Self {
-        Self {
-            protocol: "-1".to_owned(),
-            from_port: None,
-            to_port: None,
-            peer,
-        }
+        Self { protocol: "-1".to_owned(), from_port: None, to_port: None, peer }
     }
 
     /// The rule as EC2's messages name it.
@@ -101,12 +94,7 @@ pub(super) fn asked(params: &Value) -> Result<Vec<Asked>, ApiError> {
         let (protocol, from_port, to_port) = ports(permission)?;
         let mut add = |item: &Value, peer: Peer| -> Result<(), ApiError> {
             rules.push(Asked {
-                permission: Permission {
-                    protocol: protocol.clone(),
-                    from_port,
-                    to_port,
-                    peer,
-                },
+                permission: Permission { protocol: protocol.clone(), from_port, to_port, peer },
                 description: description(item)?,
             });
             Ok(())
@@ -140,16 +128,12 @@ pub(super) fn asked(params: &Value) -> Result<Vec<Asked>, ApiError> {
     if rules.is_empty() {
         return Err(missing("ipPermissions"));
     }
-    let repeated = rules.iter().enumerate().any(|(index, rule)| {
-        rules[..index]
-            .iter()
-            .any(|other| other.permission == rule.permission)
-    });
+    let repeated = rules
+        .iter()
+        .enumerate()
+        .any(|(index, rule)| rules[..index].iter().any(|other| other.permission == rule.permission));
     if repeated {
-        return Err(refuse(
-            "InvalidParameterValue",
-            "The same permission must not appear multiple times",
-        ));
+        return Err(refuse("InvalidParameterValue", "The same permission must not appear multiple times"));
     }
     Ok(rules)
 }
@@ -171,12 +155,7 @@ pub(super) fn asked_flat(request: &Value) -> Result<Asked, ApiError> {
         ));
     };
     Ok(Asked {
-        permission: Permission {
-            protocol,
-            from_port,
-            to_port,
-            peer: peer?,
-        },
+        permission: Permission { protocol, from_port, to_port, peer: peer? },
         description: description(request)?,
     })
 }
@@ -191,10 +170,7 @@ fn ports(permission: &Value) -> Result<(String, Option<i64>, Option<i64>), ApiEr
         named @ ("tcp" | "udp" | "icmp" | "icmpv6" | "-1") => named.to_owned(),
         other if other.parse::<u8>().is_ok() => other.to_owned(),
         other => {
-            return Err(refuse(
-                "InvalidPermission.Malformed",
-                format!("Unsupported IP protocol \"{other}\""),
-            ));
+            return Err(refuse("InvalidPermission.Malformed", format!("Unsupported IP protocol \"{other}\"")));
         }
     };
     let from = number(permission, "FromPort")?;
@@ -210,9 +186,7 @@ fn ports(permission: &Value) -> Result<(String, Option<i64>, Option<i64>), ApiEr
             if !(0..=65535).contains(&from) || !(0..=65535).contains(&to) || from > to {
                 return Err(refuse(
                     "InvalidParameterValue",
-                    format!(
-                        "Invalid value '{from}-{to}' for portRange. TCP/UDP ports must be between 0 and 65535."
-                    ),
+                    format!("Invalid value '{from}-{to}' for portRange. TCP/UDP ports must be between 0 and 65535."),
                 ));
             }
             Ok((protocol, Some(from), Some(to)))
@@ -232,30 +206,20 @@ fn ipv4(text: &str) -> Result<String, ApiError> {
 }
 
 fn ipv6(text: &str) -> Result<String, ApiError> {
-    text.parse::<Ipv6Net>()
-        .map(|block| block.trunc().to_string())
-        .map_err(|_| malformed_block(text))
+    text.parse::<Ipv6Net>().map(|block| block.trunc().to_string()).map_err(|_| malformed_block(text))
 }
 
 fn malformed_block(text: &str) -> ApiError {
-    refuse(
-        "InvalidParameterValue",
-        format!("CIDR block {text} is malformed"),
-    )
+    refuse("InvalidParameterValue", format!("CIDR block {text} is malformed"))
 }
 
 /// Checks that the text has the form of a group id.
 pub(super) fn group_id(text: &str) -> Result<String, ApiError> {
-    if text
-        .strip_prefix("sg-")
-        .is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric()))
+    if text.strip_prefix("sg-").is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric()))
     {
         Ok(text.to_owned())
     } else {
-        Err(refuse(
-            "InvalidGroupId.Malformed",
-            format!("Invalid id: \"{text}\" (expecting \"sg-...\")"),
-        ))
+        Err(refuse("InvalidGroupId.Malformed", format!("Invalid id: \"{text}\" (expecting \"sg-...\")")))
     }
 }
 
@@ -275,10 +239,7 @@ fn description(item: &Value) -> Result<Option<String>, ApiError> {
 
 /// `ipPermissions` or `ipPermissionsEgress` of an answer: rules of one protocol
 /// and port range are one entry.
-pub(super) fn permissions_answer<'a>(
-    account: &Account,
-    rules: impl Iterator<Item = &'a Rule>,
-) -> Value {
+pub(super) fn permissions_answer<'a>(account: &Account, rules: impl Iterator<Item = &'a Rule>) -> Value {
     let mut entries: Vec<Value> = Vec::new();
     for rule in rules {
         let permission = &rule.permission;
@@ -295,10 +256,7 @@ pub(super) fn permissions_answer<'a>(
             Peer::Ipv4(cidr) => ("ipRanges", json!({"cidrIp": cidr})),
             Peer::Ipv6(cidr) => ("ipv6Ranges", json!({"cidrIpv6": cidr})),
             Peer::PrefixList(id) => ("prefixListIds", json!({"prefixListId": id})),
-            Peer::Group(id) => (
-                "groups",
-                json!({"groupId": id, "userId": account.account_id}),
-            ),
+            Peer::Group(id) => ("groups", json!({"groupId": id, "userId": account.account_id})),
         };
         if let Some(description) = &rule.description {
             item["description"] = json!(description);
@@ -342,9 +300,7 @@ pub(super) fn rule_answer(account: &Account, group: &str, rule: &Rule) -> Value 
         Peer::Ipv4(cidr) => answer["cidrIpv4"] = json!(cidr),
         Peer::Ipv6(cidr) => answer["cidrIpv6"] = json!(cidr),
         Peer::PrefixList(id) => answer["prefixListId"] = json!(id),
-        Peer::Group(id) => {
-            answer["referencedGroupInfo"] = json!({"groupId": id, "userId": account.account_id})
-        }
+        Peer::Group(id) => answer["referencedGroupInfo"] = json!({"groupId": id, "userId": account.account_id}),
     }
     if let Some(description) = &rule.description {
         answer["description"] = json!(description);

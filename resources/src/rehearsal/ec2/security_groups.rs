@@ -42,12 +42,7 @@ impl SecurityGroup {
 
 /// The rule that every new group has: all traffic may leave.
 pub(super) fn allow_all_out(account: &mut Account, group: &mut SecurityGroup) {
-    add_rule(
-        account,
-        group,
-        true,
-        Permission::all(Peer::Ipv4("0.0.0.0/0".to_owned())),
-    );
+    add_rule(account, group, true, Permission::all(Peer::Ipv4("0.0.0.0/0".to_owned())));
 }
 
 /// All traffic from members of the group.
@@ -56,23 +51,9 @@ pub(super) fn allow_self(account: &mut Account, group: &mut SecurityGroup) {
     add_rule(account, group, false, Permission::all(peer));
 }
 
-fn add_rule(
-    account: &mut Account,
-    group: &mut SecurityGroup,
-    egress: bool,
-    permission: Permission,
-) {
+fn add_rule(account: &mut Account, group: &mut SecurityGroup, egress: bool, permission: Permission) {
     let id = format!("sgr-{}", account.draw_hex(17));
-    group.rules.insert(
-        id.clone(),
-        Rule {
-            id,
-            egress,
-            permission,
-            description: None,
-            tags: Tags::new(),
-        },
-    );
+    group.rules.insert(id.clone(), Rule { id, egress, permission, description: None, tags: Tags::new() });
 }
 
 /// `CreateSecurityGroup`.
@@ -83,8 +64,7 @@ pub(super) fn create(account: &mut Account, params: &Value) -> Result<Value, Api
     check_description(description)?;
     // Accounts made after 2013 have no EC2-Classic; without a VPC the default VPC
     // would be used, and a rehearsal has none.
-    let vpc_id = text(params, "VpcId")
-        .ok_or_else(|| refuse("VPCIdNotSpecified", "No default VPC for this user"))?;
+    let vpc_id = text(params, "VpcId").ok_or_else(|| refuse("VPCIdNotSpecified", "No default VPC for this user"))?;
     if !account.ec2.vpcs.contains_key(vpc_id) {
         return Err(vpc_not_found(vpc_id));
     }
@@ -113,16 +93,11 @@ fn check_name(name: &str) -> Result<(), ApiError> {
     if name.starts_with("sg-") {
         return Err(refuse(
             "InvalidParameterValue",
-            format!(
-                "Invalid security group name '{name}'. Group names may not be in the format sg-*."
-            ),
+            format!("Invalid security group name '{name}'. Group names may not be in the format sg-*."),
         ));
     }
     if name == "default" {
-        return Err(refuse(
-            "InvalidParameterValue",
-            "Cannot use reserved security group name: default",
-        ));
+        return Err(refuse("InvalidParameterValue", "Cannot use reserved security group name: default"));
     }
     check_text(name, "name", "groupName")
 }
@@ -145,11 +120,7 @@ fn check_text(value: &str, what: &str, member: &str) -> Result<(), ApiError> {
 }
 
 fn find_by_name<'a>(account: &'a Account, vpc_id: &str, name: &str) -> Option<&'a SecurityGroup> {
-    account
-        .ec2
-        .security_groups
-        .values()
-        .find(|group| group.vpc_id == vpc_id && group.name == name)
+    account.ec2.security_groups.values().find(|group| group.vpc_id == vpc_id && group.name == name)
 }
 
 /// Makes a group for another service: traffic among its members, all traffic out.
@@ -191,12 +162,7 @@ fn dependent(account: &Account, id: &str) -> Option<String> {
             .security_groups
             .values()
             .filter(|group| group.id != id)
-            .find(|group| {
-                group
-                    .rules
-                    .values()
-                    .any(|rule| rule.permission.peer == Peer::Group(id.to_owned()))
-            })
+            .find(|group| group.rules.values().any(|rule| rule.permission.peer == Peer::Group(id.to_owned())))
             .map(|group| group.id.clone())
     })
 }
@@ -211,11 +177,7 @@ pub(super) fn delete(account: &mut Account, params: &Value) -> Result<Value, Api
         }
         (None, None) => return Err(missing("GroupId")),
     };
-    let group = account
-        .ec2
-        .security_groups
-        .get(&id)
-        .ok_or_else(|| not_found(&id))?;
+    let group = account.ec2.security_groups.get(&id).ok_or_else(|| not_found(&id))?;
     if group.name == "default" {
         return Err(refuse(
             "CannotDelete",
@@ -223,10 +185,7 @@ pub(super) fn delete(account: &mut Account, params: &Value) -> Result<Value, Api
         ));
     }
     if dependent(account, &id).is_some() {
-        return Err(refuse(
-            "DependencyViolation",
-            format!("resource {id} has a dependent object"),
-        ));
+        return Err(refuse("DependencyViolation", format!("resource {id} has a dependent object")));
     }
     account.ec2.security_groups.shift_remove(&id);
     Ok(json!({"return": true, "groupId": id}))
@@ -250,16 +209,11 @@ pub(super) fn describe(account: &mut Account, params: &Value) -> Result<Value, A
         if !ids.is_empty() && !ids.contains(&group.id) {
             continue;
         }
-        if params::passes(&filters, &group.tags, |name| {
-            attribute(account, group, name)
-        })? {
+        if params::passes(&filters, &group.tags, |name| attribute(account, group, name))? {
             items.push((group.id.clone(), answer(account, group)));
         }
     }
-    Ok(params::paged_answer(
-        "securityGroupInfo",
-        params::page(params, &USUAL_PAGE, items)?,
-    ))
+    Ok(params::paged_answer("securityGroupInfo", params::page(params, &USUAL_PAGE, items)?))
 }
 
 fn attribute(account: &Account, group: &SecurityGroup, name: &str) -> Option<Vec<String>> {
@@ -275,9 +229,7 @@ fn attribute(account: &Account, group: &SecurityGroup, name: &str) -> Option<Vec
                 .filter(|rule| rule.egress == direction)
                 .filter_map(|rule| match (field, &rule.permission.peer) {
                     ("group-id", Peer::Group(id)) => Some(id.clone()),
-                    ("cidr", Peer::Ipv4(cidr)) | ("ipv6-cidr", Peer::Ipv6(cidr)) => {
-                        Some(cidr.clone())
-                    }
+                    ("cidr", Peer::Ipv4(cidr)) | ("ipv6-cidr", Peer::Ipv6(cidr)) => Some(cidr.clone()),
                     ("protocol", _) => Some(rule.permission.protocol.clone()),
                     ("from-port", _) => rule.permission.from_port.map(|port| port.to_string()),
                     ("to-port", _) => rule.permission.to_port.map(|port| port.to_string()),
@@ -297,15 +249,8 @@ fn attribute(account: &Account, group: &SecurityGroup, name: &str) -> Option<Vec
 }
 
 fn answer(account: &Account, group: &SecurityGroup) -> Value {
-    let side = |egress: bool| {
-        permissions_answer(
-            account,
-            group
-                .rules
-                .values()
-                .filter(move |rule| rule.egress == egress),
-        )
-    };
+    let side =
+        |egress: bool| permissions_answer(account, group.rules.values().filter(move |rule| rule.egress == egress));
     json!({
         "groupId": group.id,
         "groupName": group.name,
@@ -320,15 +265,9 @@ fn answer(account: &Account, group: &SecurityGroup) -> Value {
 }
 
 pub(super) fn not_found(id: &str) -> ApiError {
-    refuse(
-        "InvalidGroup.NotFound",
-        format!("The security group '{id}' does not exist"),
-    )
+    refuse("InvalidGroup.NotFound", format!("The security group '{id}' does not exist"))
 }
 
 fn name_not_found(name: &str) -> ApiError {
-    refuse(
-        "InvalidGroup.NotFound",
-        format!("The security group '{name}' does not exist in default VPC 'none'"),
-    )
+    refuse("InvalidGroup.NotFound", format!("The security group '{name}' does not exist in default VPC 'none'"))
 }

@@ -34,10 +34,7 @@ pub(super) fn from_specifications(params: &Value, resource_type: &str) -> Result
 fn add(tags: &mut Tags, items: &[Value]) -> Result<(), ApiError> {
     for item in items {
         let key = required(item, "Key")?;
-        let value = item
-            .get("Value")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let value = item.get("Value").and_then(Value::as_str).unwrap_or_default();
         check(key, value)?;
         tags.insert(key.to_owned(), value.to_owned());
     }
@@ -76,9 +73,7 @@ fn check(key: &str, value: &str) -> Result<(), ApiError> {
 
 /// `tagSet` of an answer.
 pub(super) fn to_set(tags: &Tags) -> Value {
-    tags.iter()
-        .map(|(key, value)| json!({"key": key, "value": value}))
-        .collect()
+    tags.iter().map(|(key, value)| json!({"key": key, "value": value})).collect()
 }
 
 /// `CreateTags`.
@@ -134,11 +129,7 @@ fn tags_of<'a>(account: &'a mut Account, id: &str) -> Result<&'a mut Tags, ApiEr
         "vpc" => ec2.vpcs.get_mut(id).map(|it| &mut it.tags),
         "subnet" => ec2.subnets.get_mut(id).map(|it| &mut it.tags),
         "sg" => ec2.security_groups.get_mut(id).map(|it| &mut it.tags),
-        "sgr" => ec2
-            .security_groups
-            .values_mut()
-            .find_map(|group| group.rules.get_mut(id))
-            .map(|it| &mut it.tags),
+        "sgr" => ec2.security_groups.values_mut().find_map(|group| group.rules.get_mut(id)).map(|it| &mut it.tags),
         "lt" => ec2.launch_templates.get_mut(id).map(|it| &mut it.tags),
         "eni" => ec2.network_interfaces.get_mut(id).map(|it| &mut it.tags),
         _ => {
@@ -164,35 +155,14 @@ fn not_found(id: &str) -> ApiError {
 pub(super) fn describe(account: &mut Account, params: &Value) -> Result<Value, ApiError> {
     let ec2 = &account.ec2;
     let mut all: Vec<(&str, &str, &Tags)> = Vec::new();
-    all.extend(
-        ec2.vpcs
-            .iter()
-            .map(|(id, it)| ("vpc", id.as_str(), &it.tags)),
-    );
-    all.extend(
-        ec2.subnets
-            .iter()
-            .map(|(id, it)| ("subnet", id.as_str(), &it.tags)),
-    );
+    all.extend(ec2.vpcs.iter().map(|(id, it)| ("vpc", id.as_str(), &it.tags)));
+    all.extend(ec2.subnets.iter().map(|(id, it)| ("subnet", id.as_str(), &it.tags)));
     for (id, group) in &ec2.security_groups {
         all.push(("security-group", id, &group.tags));
-        all.extend(
-            group
-                .rules
-                .iter()
-                .map(|(id, rule)| ("security-group-rule", id.as_str(), &rule.tags)),
-        );
+        all.extend(group.rules.iter().map(|(id, rule)| ("security-group-rule", id.as_str(), &rule.tags)));
     }
-    all.extend(
-        ec2.launch_templates
-            .iter()
-            .map(|(id, it)| ("launch-template", id.as_str(), &it.tags)),
-    );
-    all.extend(
-        ec2.network_interfaces
-            .iter()
-            .map(|(id, it)| ("network-interface", id.as_str(), &it.tags)),
-    );
+    all.extend(ec2.launch_templates.iter().map(|(id, it)| ("launch-template", id.as_str(), &it.tags)));
+    all.extend(ec2.network_interfaces.iter().map(|(id, it)| ("network-interface", id.as_str(), &it.tags)));
     let filters = params::filters(params)?;
     let mut items = Vec::new();
     for (kind, id, tags) in all {
@@ -215,8 +185,5 @@ pub(super) fn describe(account: &mut Account, params: &Value) -> Result<Value, A
             }
         }
     }
-    Ok(params::paged_answer(
-        "tagSet",
-        params::page(params, &USUAL_PAGE, items)?,
-    ))
+    Ok(params::paged_answer("tagSet", params::page(params, &USUAL_PAGE, items)?))
 }

@@ -35,13 +35,7 @@ pub(super) fn check(data: &Value) -> Result<(), ApiError> {
         check_choice(
             specification,
             "ResourceType",
-            &[
-                "instance",
-                "volume",
-                "network-interface",
-                "spot-instances-request",
-                "elastic-gpu",
-            ],
+            &["instance", "volume", "network-interface", "spot-instances-request", "elastic-gpu"],
         )?;
     }
     Ok(())
@@ -49,17 +43,11 @@ pub(super) fn check(data: &Value) -> Result<(), ApiError> {
 
 fn check_user_data(data: &Value) -> Result<(), ApiError> {
     if let Some(user_data) = text(data, "UserData") {
-        let decoded = STANDARD.decode(user_data).map_err(|_| {
-            refuse(
-                "InvalidUserData.Malformed",
-                "Invalid BASE64 encoding of user data.",
-            )
-        })?;
+        let decoded = STANDARD
+            .decode(user_data)
+            .map_err(|_| refuse("InvalidUserData.Malformed", "Invalid BASE64 encoding of user data."))?;
         if decoded.len() > MOST_USER_DATA {
-            return Err(refuse(
-                "InvalidParameterValue",
-                format!("User data is limited to {MOST_USER_DATA} bytes"),
-            ));
+            return Err(refuse("InvalidParameterValue", format!("User data is limited to {MOST_USER_DATA} bytes")));
         }
     }
     Ok(())
@@ -68,11 +56,7 @@ fn check_user_data(data: &Value) -> Result<(), ApiError> {
 fn check_disk(mapping: &Value) -> Result<(), ApiError> {
     params::required(mapping, "DeviceName")?;
     if let Some(ebs) = mapping.get("Ebs") {
-        check_choice(
-            ebs,
-            "VolumeType",
-            &["gp2", "gp3", "io1", "io2", "sc1", "st1", "standard"],
-        )?;
+        check_choice(ebs, "VolumeType", &["gp2", "gp3", "io1", "io2", "sc1", "st1", "standard"])?;
         check_range(ebs, "VolumeSize", 1, 65_536)?;
         params::flag(ebs, "Encrypted")?;
         if text(ebs, "KmsKeyId").is_some() && params::flag(ebs, "Encrypted")? == Some(false) {
@@ -89,10 +73,7 @@ fn check_choice(data: &Value, name: &str, allowed: &[&str]) -> Result<(), ApiErr
     match text(data, name) {
         Some(value) if !allowed.contains(&value) => Err(refuse(
             "InvalidParameterValue",
-            format!(
-                "Invalid value '{value}' for {name}. Allowed values are {}.",
-                allowed.join(", ")
-            ),
+            format!("Invalid value '{value}' for {name}. Allowed values are {}.", allowed.join(", ")),
         )),
         _ => Ok(()),
     }
@@ -115,10 +96,7 @@ const RENAMED: &[(&str, &str)] = &[
     ("NetworkInterface", "networkInterfaceSet"),
     ("TagSpecification", "tagSpecificationSet"),
     ("ElasticGpuSpecification", "elasticGpuSpecificationSet"),
-    (
-        "ElasticInferenceAccelerator",
-        "elasticInferenceAcceleratorSet",
-    ),
+    ("ElasticInferenceAccelerator", "elasticInferenceAcceleratorSet"),
     ("SecurityGroup", "securityGroupSet"),
     ("LicenseSpecification", "licenseSet"),
     ("SecondaryInterface", "secondaryInterfaceSet"),
@@ -148,29 +126,16 @@ pub(super) fn answer(data: &Value) -> Value {
 fn answer_name(name: &str, siblings: &Map<String, Value>) -> String {
     if name == "SecurityGroupId" {
         // In a network interface the same list is called groupSet.
-        let in_interface = [
-            "DeviceIndex",
-            "SubnetId",
-            "AssociatePublicIpAddress",
-            "DeleteOnTermination",
-        ]
-        .iter()
-        .any(|member| siblings.contains_key(*member));
-        return if in_interface {
-            "groupSet"
-        } else {
-            "securityGroupIdSet"
-        }
-        .to_owned();
+        let in_interface = ["DeviceIndex", "SubnetId", "AssociatePublicIpAddress", "DeleteOnTermination"]
+            .iter()
+            .any(|member| siblings.contains_key(*member));
+        return if in_interface { "groupSet" } else { "securityGroupIdSet" }.to_owned();
     }
     if let Some((_, renamed)) = RENAMED.iter().find(|(from, _)| *from == name) {
         return (*renamed).to_owned();
     }
     let mut letters = name.chars();
-    letters
-        .next()
-        .map(|first| first.to_lowercase().collect::<String>() + letters.as_str())
-        .unwrap_or_default()
+    letters.next().map(|first| first.to_lowercase().collect::<String>() + letters.as_str()).unwrap_or_default()
 }
 
 #[cfg(test)]

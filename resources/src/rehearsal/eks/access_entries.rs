@@ -9,20 +9,13 @@ use super::access_policies;
 use super::model::{AccessEntry, AccessPolicy, Cluster};
 use super::outside;
 use super::params::{
-    self, arn, choice, in_use, invalid_parameter, invalid_request, not_found, page_of_names,
-    required, seconds, text, texts, uuid,
+    self, arn, choice, in_use, invalid_parameter, invalid_request, not_found, page_of_names, required, seconds, text,
+    texts, uuid,
 };
 
 /// The types that CreateAccessEntry takes.
-const TYPES: &[&str] = &[
-    "STANDARD",
-    "FARGATE_LINUX",
-    "EC2_LINUX",
-    "EC2_WINDOWS",
-    "EC2",
-    "HYBRID_LINUX",
-    "HYPERPOD_LINUX",
-];
+const TYPES: &[&str] =
+    &["STANDARD", "FARGATE_LINUX", "EC2_LINUX", "EC2_WINDOWS", "EC2", "HYBRID_LINUX", "HYPERPOD_LINUX"];
 
 /// The user name of nodes; EKS fills in the node's name.
 const NODE_USER: &str = "system:node:{{EC2PrivateDNSName}}";
@@ -47,18 +40,14 @@ pub(super) fn create(account: &mut Account, params: &Value) -> Result<Value, Api
         return Ok(answer);
     }
     let principal = required(params, "principalArn")?.to_owned();
-    let kind = choice(params, "type", TYPES)?
-        .unwrap_or("STANDARD")
-        .to_owned();
+    let kind = choice(params, "type", TYPES)?.unwrap_or("STANDARD").to_owned();
     let groups = texts(params, "kubernetesGroups");
     let username = text(params, "username").map(str::to_owned);
     check_names(&kind, &groups, username.as_deref())?;
     outside::check_principal(account, &principal)?;
     if cluster.access_entries.contains_key(&principal) {
-        return Err(in_use(
-            "The specified access entry resource is already in use on this cluster.",
-        )
-        .with("clusterName", cluster_name));
+        return Err(in_use("The specified access entry resource is already in use on this cluster.")
+            .with("clusterName", cluster_name));
     }
     let tags = params::tags(params)?;
     let mut entry = new_entry(account, &cluster_name, &principal, &kind);
@@ -70,9 +59,7 @@ pub(super) fn create(account: &mut Account, params: &Value) -> Result<Value, Api
     let answer = json!({"accessEntry": answer(&cluster_name, &entry)});
     let cluster = params::cluster_mut(account, &cluster_name)?;
     cluster.access_entries.insert(principal.clone(), entry);
-    cluster
-        .tokens
-        .remember("CreateAccessEntry", params, &resource(&principal), &answer);
+    cluster.tokens.remember("CreateAccessEntry", params, &resource(&principal), &answer);
     Ok(answer)
 }
 
@@ -88,11 +75,8 @@ fn check_names(kind: &str, groups: &[String], username: Option<&str>) -> Result<
             "The kubernetesGroups and username fields cannot be specified for access entries of type {kind}"
         )));
     }
-    let reserved = |name: &str| {
-        ["system:", "eks:", "aws:", "amazon:", "iam:"]
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
-    };
+    let reserved =
+        |name: &str| ["system:", "eks:", "aws:", "amazon:", "iam:"].iter().any(|prefix| name.starts_with(prefix));
     if let Some(group) = groups.iter().find(|group| reserved(group)) {
         return Err(invalid_parameter(format!(
             "The kubernetes group name {group} is invalid, it cannot start with {}:",
@@ -108,41 +92,27 @@ fn check_names(kind: &str, groups: &[String], username: Option<&str>) -> Result<
     Ok(())
 }
 
-fn new_entry(
-    account: &mut Account,
-    cluster_name: &str,
-    principal: &str,
-    kind: &str,
-) -> AccessEntry {
+fn new_entry(account: &mut Account, cluster_name: &str, principal: &str, kind: &str) -> AccessEntry {
     // arn:aws:iam::111122223333:role/path/name -> role, name
-    let (owner, rest) = principal
-        .split_once(":iam::")
-        .and_then(|(_, rest)| rest.split_once(':'))
-        .unwrap_or(("", principal));
+    let (owner, rest) =
+        principal.split_once(":iam::").and_then(|(_, rest)| rest.split_once(':')).unwrap_or(("", principal));
     let what = rest.split('/').next().unwrap_or_default().to_owned();
     let name = rest.rsplit('/').next().unwrap_or_default().to_owned();
     let owner = owner.to_owned();
     let id = uuid(account);
     let username = match kind {
-        "STANDARD" if what == "role" => format!(
-            "arn:{}:sts::{owner}:assumed-role/{name}/{{{{SessionName}}}}",
-            ec2::partition(&account.region)
-        ),
+        "STANDARD" if what == "role" => {
+            format!("arn:{}:sts::{owner}:assumed-role/{name}/{{{{SessionName}}}}", ec2::partition(&account.region))
+        }
         "STANDARD" => principal.to_owned(),
         _ => NODE_USER.to_owned(),
     };
     AccessEntry {
         principal_arn: principal.to_owned(),
-        arn: arn(
-            account,
-            &format!("access-entry/{cluster_name}/{what}/{owner}/{name}/{id}"),
-        ),
+        arn: arn(account, &format!("access-entry/{cluster_name}/{what}/{owner}/{name}/{id}")),
         groups: match kind {
             "STANDARD" => Vec::new(),
-            "EC2_WINDOWS" => vec![
-                "eks:kube-proxy-windows".to_owned(),
-                "system:nodes".to_owned(),
-            ],
+            "EC2_WINDOWS" => vec!["eks:kube-proxy-windows".to_owned(), "system:nodes".to_owned()],
             _ => vec!["system:nodes".to_owned()],
         },
         kind: kind.to_owned(),
@@ -171,20 +141,14 @@ pub(super) fn add_creator(account: &mut Account, cluster: &mut Cluster) {
 }
 
 /// The entry that EKS makes for the role of a managed node group's nodes.
-pub(super) fn add_for_nodes(
-    account: &mut Account,
-    cluster_name: &str,
-    role: &str,
-) -> Result<(), ApiError> {
+pub(super) fn add_for_nodes(account: &mut Account, cluster_name: &str, role: &str) -> Result<(), ApiError> {
     let cluster = params::cluster_mut(account, cluster_name)?;
     if cluster.authentication_mode == "CONFIG_MAP" || cluster.access_entries.contains_key(role) {
         return Ok(());
     }
     let mut entry = new_entry(account, cluster_name, role, "EC2_LINUX");
     entry.for_nodes = true;
-    params::cluster_mut(account, cluster_name)?
-        .access_entries
-        .insert(role.to_owned(), entry);
+    params::cluster_mut(account, cluster_name)?.access_entries.insert(role.to_owned(), entry);
     Ok(())
 }
 
@@ -206,10 +170,7 @@ pub(super) fn answer(cluster_name: &str, entry: &AccessEntry) -> Value {
 /// The entry of a principal.
 pub(super) fn named<'a>(cluster: &'a Cluster, params: &Value) -> Result<&'a AccessEntry, ApiError> {
     let principal = required(params, "principalArn")?;
-    cluster
-        .access_entries
-        .get(principal)
-        .ok_or_else(|| no_entry(&cluster.name))
+    cluster.access_entries.get(principal).ok_or_else(|| no_entry(&cluster.name))
 }
 
 /// The entry of a principal, to change.
@@ -218,10 +179,7 @@ pub(super) fn named_mut<'a>(
     cluster_name: &str,
     principal: &str,
 ) -> Result<&'a mut AccessEntry, ApiError> {
-    params::cluster_mut(account, cluster_name)?
-        .access_entries
-        .get_mut(principal)
-        .ok_or_else(|| no_entry(cluster_name))
+    params::cluster_mut(account, cluster_name)?.access_entries.get_mut(principal).ok_or_else(|| no_entry(cluster_name))
 }
 
 fn no_entry(cluster_name: &str) -> ApiError {
@@ -261,16 +219,9 @@ pub(super) fn update(account: &mut Account, params: &Value) -> Result<Value, Api
     }
     let entry = named(cluster, params)?;
     let principal = entry.principal_arn.clone();
-    let groups = params
-        .get("kubernetesGroups")
-        .filter(|it| it.is_array())
-        .map(|_| texts(params, "kubernetesGroups"));
+    let groups = params.get("kubernetesGroups").filter(|it| it.is_array()).map(|_| texts(params, "kubernetesGroups"));
     let username = text(params, "username").map(str::to_owned);
-    check_names(
-        &entry.kind,
-        groups.as_deref().unwrap_or_default(),
-        username.as_deref(),
-    )?;
+    check_names(&entry.kind, groups.as_deref().unwrap_or_default(), username.as_deref())?;
     let now_ms = account.now_ms;
     let entry = named_mut(account, &cluster_name, &principal)?;
     entry.modified_ms = now_ms;
@@ -281,9 +232,12 @@ pub(super) fn update(account: &mut Account, params: &Value) -> Result<Value, Api
         entry.username = username;
     }
     let answer = json!({"accessEntry": answer(&cluster_name, entry)});
-    params::cluster_mut(account, &cluster_name)?
-        .tokens
-        .remember("UpdateAccessEntry", params, &resource(&principal), &answer);
+    params::cluster_mut(account, &cluster_name)?.tokens.remember(
+        "UpdateAccessEntry",
+        params,
+        &resource(&principal),
+        &answer,
+    );
     Ok(answer)
 }
 

@@ -5,9 +5,7 @@ use serde_json::{Value, json};
 use super::super::{Account, ApiError, ec2};
 use super::access_entries::{check_mode, named, named_mut};
 use super::model::AccessPolicy;
-use super::params::{
-    self, choice, invalid_parameter, invalid_request, not_found, page, required, seconds, texts,
-};
+use super::params::{self, choice, invalid_parameter, invalid_request, not_found, page, required, seconds, texts};
 
 /// The policies of the EKS user guide, "Review access policy permissions".
 const POLICIES: &[&str] = &[
@@ -25,23 +23,13 @@ const POLICIES: &[&str] = &[
 
 /// The ARN of an access policy.
 pub(super) fn arn_of(account: &Account, name: &str) -> String {
-    format!(
-        "arn:{}:eks::aws:cluster-access-policy/{name}",
-        ec2::partition(&account.region)
-    )
+    format!("arn:{}:eks::aws:cluster-access-policy/{name}", ec2::partition(&account.region))
 }
 
 /// `ListAccessPolicies`.
 pub(super) fn list(account: &mut Account, params: &Value) -> Result<Value, ApiError> {
-    let items = POLICIES
-        .iter()
-        .map(|name| {
-            (
-                (*name).to_owned(),
-                json!({"name": name, "arn": arn_of(account, name)}),
-            )
-        })
-        .collect();
+    let items =
+        POLICIES.iter().map(|name| ((*name).to_owned(), json!({"name": name, "arn": arn_of(account, name)}))).collect();
     page(params, "accessPolicies", items).map(Value::Object)
 }
 
@@ -73,11 +61,7 @@ pub(super) fn associate(account: &mut Account, params: &Value) -> Result<Value, 
         .policies
         .entry(policy.clone())
         .and_modify(|known| known.modified_ms = now_ms)
-        .or_insert(AccessPolicy {
-            scope: Value::Null,
-            associated_ms: now_ms,
-            modified_ms: now_ms,
-        });
+        .or_insert(AccessPolicy { scope: Value::Null, associated_ms: now_ms, modified_ms: now_ms });
     associated.scope = scope;
     let associated = answer(&policy, associated);
     Ok(json!({
@@ -88,20 +72,16 @@ pub(super) fn associate(account: &mut Account, params: &Value) -> Result<Value, 
 }
 
 fn scope(params: &Value) -> Result<Value, ApiError> {
-    let scope = params
-        .get("accessScope")
-        .ok_or_else(|| invalid_parameter("accessScope can't be null"))?;
+    let scope = params.get("accessScope").ok_or_else(|| invalid_parameter("accessScope can't be null"))?;
     let namespaces = texts(scope, "namespaces");
     match choice(scope, "type", &["cluster", "namespace"])? {
-        Some("cluster") if namespaces.is_empty() => {
-            Ok(json!({"type": "cluster", "namespaces": []}))
+        Some("cluster") if namespaces.is_empty() => Ok(json!({"type": "cluster", "namespaces": []})),
+        Some("cluster") => {
+            Err(invalid_parameter("The namespaces field cannot be specified for an access scope of type cluster"))
         }
-        Some("cluster") => Err(invalid_parameter(
-            "The namespaces field cannot be specified for an access scope of type cluster",
-        )),
-        Some(_) if namespaces.is_empty() => Err(invalid_parameter(
-            "The namespaces field must be specified for an access scope of type namespace",
-        )),
+        Some(_) if namespaces.is_empty() => {
+            Err(invalid_parameter("The namespaces field must be specified for an access scope of type namespace"))
+        }
         Some(_) => Ok(json!({"type": "namespace", "namespaces": namespaces})),
         None => Err(invalid_parameter("The access scope's type can't be null")),
     }
@@ -130,9 +110,7 @@ pub(super) fn disassociate(account: &mut Account, params: &Value) -> Result<Valu
         ))
         .with("clusterName", cluster_name));
     }
-    named_mut(account, &cluster_name, &principal)?
-        .policies
-        .shift_remove(policy);
+    named_mut(account, &cluster_name, &principal)?.policies.shift_remove(policy);
     Ok(json!({}))
 }
 
@@ -141,11 +119,7 @@ pub(super) fn list_associated(account: &mut Account, params: &Value) -> Result<V
     let cluster = params::cluster(account, params, "clusterName")?;
     check_mode(cluster)?;
     let entry = named(cluster, params)?;
-    let items = entry
-        .policies
-        .iter()
-        .map(|(arn, associated)| (arn.clone(), answer(arn, associated)))
-        .collect();
+    let items = entry.policies.iter().map(|(arn, associated)| (arn.clone(), answer(arn, associated))).collect();
     let mut page = page(params, "associatedAccessPolicies", items)?;
     page.insert("clusterName".to_owned(), json!(cluster.name));
     page.insert("principalArn".to_owned(), json!(entry.principal_arn));

@@ -35,12 +35,7 @@ struct OfferedVersion {
 }
 
 const fn version(name: &'static str, first: u32, last: u32, default: bool) -> OfferedVersion {
-    OfferedVersion {
-        name,
-        first,
-        last,
-        default,
-    }
+    OfferedVersion { name, first, last, default }
 }
 
 /// Plausible releases of November 2026 in the naming of EKS's own
@@ -101,10 +96,7 @@ const OFFERS: &[Offer] = &[
         needs_role: false,
         service_account: "eks-pod-identity-agent",
         policy: None,
-        versions: &[
-            version("v1.3.10-eksbuild.2", 31, 36, true),
-            version("v1.3.9-eksbuild.5", 31, 36, false),
-        ],
+        versions: &[version("v1.3.10-eksbuild.2", 31, 36, true), version("v1.3.9-eksbuild.5", 31, 36, false)],
     },
     Offer {
         name: "aws-ebs-csi-driver",
@@ -114,10 +106,7 @@ const OFFERS: &[Offer] = &[
         needs_role: true,
         service_account: "ebs-csi-controller-sa",
         policy: Some("arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy"),
-        versions: &[
-            version("v1.55.0-eksbuild.2", 31, 36, true),
-            version("v1.54.0-eksbuild.1", 31, 36, false),
-        ],
+        versions: &[version("v1.55.0-eksbuild.2", 31, 36, true), version("v1.54.0-eksbuild.1", 31, 36, false)],
     },
     Offer {
         name: "metrics-server",
@@ -127,10 +116,7 @@ const OFFERS: &[Offer] = &[
         needs_role: false,
         service_account: "metrics-server",
         policy: None,
-        versions: &[
-            version("v0.8.1-eksbuild.1", 31, 36, true),
-            version("v0.8.0-eksbuild.6", 31, 36, false),
-        ],
+        versions: &[version("v0.8.1-eksbuild.1", 31, 36, true), version("v0.8.0-eksbuild.6", 31, 36, false)],
     },
 ];
 
@@ -145,19 +131,11 @@ impl Offer {
     ///
     /// # Errors
     /// `InvalidParameterException`: no such version, or not for this minor.
-    pub(super) fn choose(
-        &self,
-        asked: Option<&str>,
-        cluster_version: &str,
-    ) -> Result<String, ApiError> {
+    pub(super) fn choose(&self, asked: Option<&str>, cluster_version: &str) -> Result<String, ApiError> {
         let minor = minor_number(cluster_version).unwrap_or_default();
         let fits = |version: &&OfferedVersion| (version.first..=version.last).contains(&minor);
         let chosen = match asked {
-            Some(asked) => self
-                .versions
-                .iter()
-                .filter(fits)
-                .find(|it| it.name == asked),
+            Some(asked) => self.versions.iter().filter(fits).find(|it| it.name == asked),
             None => self.default(minor),
         };
         chosen
@@ -167,9 +145,7 @@ impl Offer {
 
     /// The default is the newest version that is marked so and fits.
     fn default(&self, minor: u32) -> Option<&OfferedVersion> {
-        self.versions
-            .iter()
-            .find(|it| it.default && (it.first..=it.last).contains(&minor))
+        self.versions.iter().find(|it| it.default && (it.first..=it.last).contains(&minor))
     }
 
     /// True if the addon has this version at all.
@@ -192,9 +168,7 @@ pub(super) fn describe_versions(_account: &mut Account, params: &Value) -> Resul
     if let Some(name) = name
         && find(name).is_none()
     {
-        return Err(
-            params::not_found(format!("Addon {name} is not supported.")).with("addonName", name)
-        );
+        return Err(params::not_found(format!("Addon {name} is not supported.")).with("addonName", name));
     }
     let minor = match text(params, "kubernetesVersion") {
         None => None,
@@ -203,9 +177,7 @@ pub(super) fn describe_versions(_account: &mut Account, params: &Value) -> Resul
                 .iter()
                 .find(|it| it.minor == version)
                 .and_then(|it| minor_number(it.minor))
-                .ok_or_else(|| {
-                    invalid_parameter(format!("Unsupported Kubernetes version {version}"))
-                })?,
+                .ok_or_else(|| invalid_parameter(format!("Unsupported Kubernetes version {version}")))?,
         ),
     };
     let types = texts(params, "types");
@@ -272,10 +244,7 @@ mod tests {
         for offer in OFFERS {
             for minor in 31..=36 {
                 let version = offer.choose(None, &format!("1.{minor}")).unwrap();
-                assert_eq!(
-                    offer.choose(Some(&version), &format!("1.{minor}")).unwrap(),
-                    version
-                );
+                assert_eq!(offer.choose(Some(&version), &format!("1.{minor}")).unwrap(), version);
             }
         }
         let proxy = find("kube-proxy").unwrap();

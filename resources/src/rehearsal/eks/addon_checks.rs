@@ -22,11 +22,7 @@ pub(super) fn settings(
     params: &Value,
     current: Option<&AddonSettings>,
 ) -> Result<AddonSettings, ApiError> {
-    choice(
-        params,
-        "resolveConflicts",
-        &["NONE", "OVERWRITE", "PRESERVE"],
-    )?;
+    choice(params, "resolveConflicts", &["NONE", "OVERWRITE", "PRESERVE"])?;
     let asked = text(params, "addonVersion");
     let version = match (asked, current) {
         (None, Some(current)) => current.version.clone(),
@@ -48,11 +44,7 @@ pub(super) fn settings(
         }
         None => current.and_then(|it| it.service_account_role_arn.clone()),
     };
-    Ok(AddonSettings {
-        version,
-        configuration,
-        service_account_role_arn,
-    })
+    Ok(AddonSettings { version, configuration, service_account_role_arn })
 }
 
 /// The Pod Identity associations that a request asks for, `None` if it says
@@ -64,10 +56,7 @@ pub(super) fn associations(
     params: &Value,
     addon_arn: Option<&str>,
 ) -> Result<Option<Vec<Wanted>>, ApiError> {
-    let Some(items) = params
-        .get("podIdentityAssociations")
-        .and_then(Value::as_array)
-    else {
+    let Some(items) = params.get("podIdentityAssociations").and_then(Value::as_array) else {
         return Ok(None);
     };
     let mut wanted = Vec::new();
@@ -76,15 +65,10 @@ pub(super) fn associations(
         outside::check_pod_identity_role(account, &role_arn)?;
         let service_account = required(item, "serviceAccount")?.to_owned();
         let taken = pod_identity::find(cluster, namespace, &service_account);
-        if let Some(other) =
-            taken.filter(|it| it.owner_arn.as_deref() != addon_arn || addon_arn.is_none())
-        {
+        if let Some(other) = taken.filter(|it| it.owner_arn.as_deref() != addon_arn || addon_arn.is_none()) {
             return Err(pod_identity::exists(other));
         }
-        wanted.push(Wanted {
-            service_account,
-            role_arn,
-        });
+        wanted.push(Wanted { service_account, role_arn });
     }
     Ok(Some(wanted))
 }
@@ -114,15 +98,9 @@ pub(super) fn apply_associations(
 }
 
 /// The addon that a request names, if EKS offers it.
-pub(super) fn offer(
-    name: &str,
-    cluster: &Cluster,
-) -> Result<&'static addon_catalog::Offer, ApiError> {
+pub(super) fn offer(name: &str, cluster: &Cluster) -> Result<&'static addon_catalog::Offer, ApiError> {
     addon_catalog::find(name).ok_or_else(|| {
-        invalid_parameter(format!(
-            "Addon {name} specified is not supported in {} kubernetes version",
-            cluster.version
-        ))
+        invalid_parameter(format!("Addon {name} specified is not supported in {} kubernetes version", cluster.version))
     })
 }
 
@@ -131,10 +109,8 @@ pub(super) fn check_cluster(cluster: &Cluster) -> Result<(), ApiError> {
     use super::model::Status;
     match cluster.status {
         Status::Active | Status::Updating => Ok(()),
-        status => Err(invalid_request(format!(
-            "Cluster {} is not in ACTIVE status: it is {}",
-            cluster.name,
-            status.as_str()
-        ))),
+        status => {
+            Err(invalid_request(format!("Cluster {} is not in ACTIVE status: it is {}", cluster.name, status.as_str())))
+        }
     }
 }

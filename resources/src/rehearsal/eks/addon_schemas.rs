@@ -16,18 +16,9 @@ fn pod_members() -> Map<String, Value> {
     let array = json!({"type": "array", "items": {"type": "object"}});
     Map::from_iter([
         ("affinity".to_owned(), object.clone()),
-        (
-            "nodeSelector".to_owned(),
-            json!({"type": "object", "additionalProperties": {"type": "string"}}),
-        ),
-        (
-            "podAnnotations".to_owned(),
-            json!({"type": "object", "additionalProperties": {"type": "string"}}),
-        ),
-        (
-            "podLabels".to_owned(),
-            json!({"type": "object", "additionalProperties": {"type": "string"}}),
-        ),
+        ("nodeSelector".to_owned(), json!({"type": "object", "additionalProperties": {"type": "string"}})),
+        ("podAnnotations".to_owned(), json!({"type": "object", "additionalProperties": {"type": "string"}})),
+        ("podLabels".to_owned(), json!({"type": "object", "additionalProperties": {"type": "string"}})),
         ("resources".to_owned(), object),
         ("tolerations".to_owned(), array),
     ])
@@ -166,21 +157,16 @@ pub(super) fn schema(addon: &str) -> Value {
 /// `InvalidParameterException` in EKS's words: not JSON, or against the schema.
 pub(super) fn check(addon: &str, values: &str) -> Result<(), ApiError> {
     let unsupported = |reason: String| {
-        invalid_parameter(format!(
-            "ConfigurationValue provided in request is not supported: {reason}"
-        ))
+        invalid_parameter(format!("ConfigurationValue provided in request is not supported: {reason}"))
     };
-    let values: Value = serde_json::from_str(values)
-        .map_err(|error| unsupported(format!("it is not valid JSON: {error}")))?;
+    let values: Value =
+        serde_json::from_str(values).map_err(|error| unsupported(format!("it is not valid JSON: {error}")))?;
     let mut problems = Vec::new();
     find_problems(&schema(addon), &values, "$", &mut problems);
     if problems.is_empty() {
         return Ok(());
     }
-    Err(unsupported(format!(
-        "Json schema validation failed with error: [{}]",
-        problems.join(", ")
-    )))
+    Err(unsupported(format!("Json schema validation failed with error: [{}]", problems.join(", "))))
 }
 
 /// Collects what is against the schema: types, members, enums, ranges.
@@ -194,24 +180,17 @@ fn find_problems(schema: &Value, value: &Value, path: &str, problems: &mut Vec<S
         let found = type_name(value);
         let fits = |name: &&str| *name == found || *name == "number" && found == "integer";
         if !allowed.iter().any(fits) {
-            problems.push(format!(
-                "{path}: {found} found, {} expected",
-                allowed.join(" or ")
-            ));
+            problems.push(format!("{path}: {found} found, {} expected", allowed.join(" or ")));
             return;
         }
     }
     if let Some(choices) = schema.get("enum").and_then(Value::as_array)
         && !choices.contains(value)
     {
-        problems.push(format!(
-            "{path}: does not have a value in the enumeration {}",
-            Value::Array(choices.clone())
-        ));
+        problems.push(format!("{path}: does not have a value in the enumeration {}", Value::Array(choices.clone())));
     }
     for (member, too_far, words) in [("minimum", -1, "minimum"), ("maximum", 1, "maximum")] {
-        if let (Some(bound), Some(number)) =
-            (schema.get(member).and_then(Value::as_i64), value.as_i64())
+        if let (Some(bound), Some(number)) = (schema.get(member).and_then(Value::as_i64), value.as_i64())
             && (number - bound).signum() == too_far
         {
             problems.push(format!("{path}: must have a {words} value of {bound}"));
@@ -230,12 +209,7 @@ fn find_problems(schema: &Value, value: &Value, path: &str, problems: &mut Vec<S
     }
 }
 
-fn find_member_problems(
-    schema: &Value,
-    members: &Map<String, Value>,
-    path: &str,
-    problems: &mut Vec<String>,
-) {
+fn find_member_problems(schema: &Value, members: &Map<String, Value>, path: &str, problems: &mut Vec<String>) {
     let additional = schema.get("additionalProperties");
     for (name, member) in members {
         let path = format!("{path}.{name}");
@@ -273,12 +247,9 @@ fn type_name(value: &Value) -> &'static str {
 pub(super) fn describe(_account: &mut Account, params: &Value) -> Result<Value, ApiError> {
     let name = required(params, "addonName")?;
     let version = required(params, "addonVersion")?;
-    let offer = addon_catalog::find(name)
-        .filter(|offer| offer.has(version))
-        .ok_or_else(|| {
-            not_found(format!("No addon configuration found for {name} {version}"))
-                .with("addonName", name)
-        })?;
+    let offer = addon_catalog::find(name).filter(|offer| offer.has(version)).ok_or_else(|| {
+        not_found(format!("No addon configuration found for {name} {version}")).with("addonName", name)
+    })?;
     Ok(json!({
         "addonName": name,
         "addonVersion": version,
@@ -299,21 +270,9 @@ mod tests {
     #[test]
     fn the_usual_configurations_pass() {
         check("vpc-cni", r#"{"env": {"ENABLE_PREFIX_DELEGATION": "true", "WARM_PREFIX_TARGET": "1"}, "enableNetworkPolicy": "true"}"#).unwrap();
-        check(
-            "coredns",
-            r#"{"autoScaling": {"enabled": true, "minReplicas": 4, "maxReplicas": 10}}"#,
-        )
-        .unwrap();
-        check(
-            "coredns",
-            r#"{"replicaCount": 4, "tolerations": [{"key": "a", "operator": "Exists"}]}"#,
-        )
-        .unwrap();
-        check(
-            "aws-ebs-csi-driver",
-            r#"{"defaultStorageClass": {"enabled": true}}"#,
-        )
-        .unwrap();
+        check("coredns", r#"{"autoScaling": {"enabled": true, "minReplicas": 4, "maxReplicas": 10}}"#).unwrap();
+        check("coredns", r#"{"replicaCount": 4, "tolerations": [{"key": "a", "operator": "Exists"}]}"#).unwrap();
+        check("aws-ebs-csi-driver", r#"{"defaultStorageClass": {"enabled": true}}"#).unwrap();
         check("metrics-server", "{}").unwrap();
     }
 
@@ -324,20 +283,15 @@ mod tests {
             "ConfigurationValue provided in request is not supported: Json schema validation failed with error: [$.replicas: is not defined in the schema and the schema does not allow additional properties]"
         );
         assert!(
-            refusal("coredns", r#"{"replicaCount": "4"}"#)
-                .contains("$.replicaCount: string found, integer expected")
+            refusal("coredns", r#"{"replicaCount": "4"}"#).contains("$.replicaCount: string found, integer expected")
         );
         assert!(
             refusal("vpc-cni", r#"{"env": {"ENABLE_PREFIX_DELEGATION": true}}"#)
                 .contains("boolean found, string expected")
         );
+        assert!(refusal("coredns", r#"{"autoScaling": {"minReplicas": 1}}"#).contains("minimum value of 2"));
         assert!(
-            refusal("coredns", r#"{"autoScaling": {"minReplicas": 1}}"#)
-                .contains("minimum value of 2")
-        );
-        assert!(
-            refusal("coredns", r#"{"autoScaling": {"minReplicas": 4}}"#)
-                .contains("$.autoScaling.enabled: is missing")
+            refusal("coredns", r#"{"autoScaling": {"minReplicas": 4}}"#).contains("$.autoScaling.enabled: is missing")
         );
         assert!(refusal("kube-proxy", r#"{"mode": "magic"}"#).contains("enumeration"));
         assert!(refusal("coredns", "null").contains("$: null found, object expected"));

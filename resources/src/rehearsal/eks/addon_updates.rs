@@ -18,19 +18,13 @@ pub(super) fn update(account: &mut Account, params: &Value) -> Result<Value, Api
     }
     let addon = params::addon(cluster, name)?;
     let addon_arn = addon.arn.clone();
-    let named = |error: ApiError| {
-        error
-            .with("clusterName", cluster_name.as_str())
-            .with("addonName", name)
-    };
+    let named = |error: ApiError| error.with("clusterName", cluster_name.as_str()).with("addonName", name);
     check_free(addon.status, name).map_err(named)?;
     checks::check_cluster(cluster).map_err(named)?;
     let offer = checks::offer(name, cluster).map_err(named)?;
-    let settings =
-        checks::settings(account, cluster, offer, params, Some(&addon.settings)).map_err(named)?;
+    let settings = checks::settings(account, cluster, offer, params, Some(&addon.settings)).map_err(named)?;
     let associations =
-        checks::associations(account, cluster, offer.namespace, params, Some(&addon_arn))
-            .map_err(named)?;
+        checks::associations(account, cluster, offer.namespace, params, Some(&addon_arn)).map_err(named)?;
     let mut record = vec![("AddonVersion", settings.version.clone())];
     for (kind, member) in [
         ("ServiceAccountRoleArn", "serviceAccountRoleArn"),
@@ -42,10 +36,7 @@ pub(super) fn update(account: &mut Account, params: &Value) -> Result<Value, Api
         }
     }
     if let Some(wanted) = associations {
-        record.push((
-            "PodIdentityAssociations",
-            params["podIdentityAssociations"].to_string(),
-        ));
+        record.push(("PodIdentityAssociations", params["podIdentityAssociations"].to_string()));
         checks::apply_associations(account, &cluster_name, &addon_arn, offer.namespace, wanted)?;
     }
     let update = Update::begin(account, "AddonUpdate", record);
@@ -55,14 +46,14 @@ pub(super) fn update(account: &mut Account, params: &Value) -> Result<Value, Api
     let addon = params::addon_mut(account, &cluster_name, name)?;
     addon.status = Status::Updating;
     addon.due_ms = Some(due);
-    addon.running = Some(Running {
-        update_id: update.id.clone(),
-        change: settings,
-    });
+    addon.running = Some(Running { update_id: update.id.clone(), change: settings });
     addon.updates.insert(update.id.clone(), update);
-    params::cluster_mut(account, &cluster_name)?
-        .tokens
-        .remember("UpdateAddon", params, &format!("addon/{name}"), &answer);
+    params::cluster_mut(account, &cluster_name)?.tokens.remember(
+        "UpdateAddon",
+        params,
+        &format!("addon/{name}"),
+        &answer,
+    );
     Ok(answer)
 }
 

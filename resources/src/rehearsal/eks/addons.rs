@@ -5,9 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::{Account, ApiError};
 use super::model::{Addon, Cluster, Issue, Status};
-use super::params::{
-    self, arn, flag, in_use, invalid_parameter, page_of_names, required, text, uuid,
-};
+use super::params::{self, arn, flag, in_use, invalid_parameter, page_of_names, required, text, uuid};
 use super::{addon_checks as checks, answers, durations};
 
 /// The addons that EKS installs by itself unless told not to.
@@ -21,27 +19,22 @@ pub(super) fn create(account: &mut Account, params: &Value) -> Result<Value, Api
         return Ok(answer);
     }
     let name = required(params, "addonName")?.to_owned();
-    let addon = checked(account, params, &cluster_name, &name).map_err(|error| {
-        error
-            .with("clusterName", cluster_name.as_str())
-            .with("addonName", name.as_str())
-    })?;
+    let addon = checked(account, params, &cluster_name, &name)
+        .map_err(|error| error.with("clusterName", cluster_name.as_str()).with("addonName", name.as_str()))?;
     let cluster = params::cluster_mut(account, &cluster_name)?;
     cluster.addons.insert(name.clone(), addon);
     let cluster = params::cluster(account, params, "clusterName")?;
     let answer = json!({"addon": answers::addon(cluster, params::addon(cluster, &name)?)});
-    params::cluster_mut(account, &cluster_name)?
-        .tokens
-        .remember("CreateAddon", params, &format!("addon/{name}"), &answer);
+    params::cluster_mut(account, &cluster_name)?.tokens.remember(
+        "CreateAddon",
+        params,
+        &format!("addon/{name}"),
+        &answer,
+    );
     Ok(answer)
 }
 
-fn checked(
-    account: &mut Account,
-    params: &Value,
-    cluster_name: &str,
-    name: &str,
-) -> Result<Addon, ApiError> {
+fn checked(account: &mut Account, params: &Value, cluster_name: &str, name: &str) -> Result<Addon, ApiError> {
     let cluster = params::cluster(account, params, "clusterName")?;
     let offer = checks::offer(name, cluster)?;
     checks::check_cluster(cluster)?;
@@ -49,20 +42,14 @@ fn checked(
         return Err(in_use("Addon already exists."));
     }
     if text(params, "resolveConflicts") == Some("PRESERVE") {
-        return Err(invalid_parameter(
-            "The addon update mode PRESERVE is not supported when an addon is created",
-        ));
+        return Err(invalid_parameter("The addon update mode PRESERVE is not supported when an addon is created"));
     }
     let settings = checks::settings(account, cluster, offer, params, None)?;
     let associations = checks::associations(account, cluster, offer.namespace, params, None)?;
     let tags = params::tags(params)?;
     let doomed = conflict(cluster, name, params);
     let id = uuid(account);
-    let (low, high) = if offer.needs_nodes {
-        durations::ADDON_DEPLOYMENT
-    } else {
-        durations::ADDON_DAEMONSET
-    };
+    let (low, high) = if offer.needs_nodes { durations::ADDON_DEPLOYMENT } else { durations::ADDON_DAEMONSET };
     let due = account.draw_due(&format!("addon/{cluster_name}/{name}"), "create", low, high);
     let arn = arn(account, &format!("addon/{cluster_name}/{name}/{id}"));
     if let Some(wanted) = associations {

@@ -15,13 +15,7 @@ fn issues(issues: &[Issue]) -> Value {
 }
 
 /// All control-plane log types, in the API's order.
-pub(super) const LOG_TYPES: &[&str] = &[
-    "api",
-    "audit",
-    "authenticator",
-    "controllerManager",
-    "scheduler",
-];
+pub(super) const LOG_TYPES: &[&str] = &["api", "audit", "authenticator", "controllerManager", "scheduler"];
 
 /// `cluster` of an answer. Endpoint, CA and issuer are there once it stands.
 pub(super) fn cluster(cluster: &Cluster) -> Value {
@@ -85,11 +79,8 @@ pub(super) fn cluster(cluster: &Cluster) -> Value {
 
 fn logging(cluster: &Cluster) -> Value {
     let side = |enabled: bool| {
-        let types: Vec<&str> = LOG_TYPES
-            .iter()
-            .copied()
-            .filter(|kind| cluster.logging.contains(*kind) == enabled)
-            .collect();
+        let types: Vec<&str> =
+            LOG_TYPES.iter().copied().filter(|kind| cluster.logging.contains(*kind) == enabled).collect();
         (!types.is_empty()).then(|| json!({"types": types, "enabled": enabled}))
     };
     let setups: Vec<Value> = [side(true), side(false)].into_iter().flatten().collect();

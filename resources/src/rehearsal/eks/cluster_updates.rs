@@ -8,9 +8,7 @@ use super::cluster_checks as checks;
 use super::clusters::{AUTHENTICATION_MODES, support_type};
 use super::durations::{self, Range};
 use super::model::{Cluster, ClusterChange, Running, Status};
-use super::params::{
-    self, choice, flag, in_use, invalid_parameter, invalid_request, required, texts,
-};
+use super::params::{self, choice, flag, in_use, invalid_parameter, invalid_request, required, texts};
 use super::updates::Update;
 use super::versions::{self, Support, minor_number};
 
@@ -25,32 +23,21 @@ struct Asked {
 
 /// `UpdateClusterConfig`: exactly one kind of change in a call.
 pub(super) fn config(account: &mut Account, params: &Value) -> Result<Value, ApiError> {
-    run(
-        account,
-        params,
-        "UpdateClusterConfig",
-        "name",
-        |account, cluster| {
-            let mut asked = kinds(params);
-            match (asked.next(), asked.next()) {
-                (None, _) => Err(invalid_parameter(
-                    "The type for cluster update was not provided.",
-                )),
-                (Some(_), Some(_)) => {
-                    Err(invalid_parameter("Only one type of update can be allowed."))
-                }
-                (Some(kind), None) => config_change(account, cluster, params, kind),
-            }
-        },
-    )
+    run(account, params, "UpdateClusterConfig", "name", |account, cluster| {
+        let mut asked = kinds(params);
+        match (asked.next(), asked.next()) {
+            (None, _) => Err(invalid_parameter("The type for cluster update was not provided.")),
+            (Some(_), Some(_)) => Err(invalid_parameter("Only one type of update can be allowed.")),
+            (Some(kind), None) => config_change(account, cluster, params, kind),
+        }
+    })
 }
 
 /// The kinds of change that a request holds.
 fn kinds(params: &Value) -> impl Iterator<Item = &'static str> + '_ {
     let vpc = params.get("resourcesVpcConfig");
     let has = |member: &str| vpc.is_some_and(|vpc| vpc.get(member).is_some_and(|it| !it.is_null()));
-    let endpoint =
-        has("endpointPublicAccess") || has("endpointPrivateAccess") || has("publicAccessCidrs");
+    let endpoint = has("endpointPublicAccess") || has("endpointPrivateAccess") || has("publicAccessCidrs");
     let subnets = has("subnetIds") || has("securityGroupIds");
     let given = |member: &str| params.get(member).is_some_and(|it| !it.is_null());
     [
@@ -66,21 +53,14 @@ fn kinds(params: &Value) -> impl Iterator<Item = &'static str> + '_ {
     .filter_map(|(kind, asked)| asked.then_some(kind))
 }
 
-fn config_change(
-    account: &Account,
-    cluster: &Cluster,
-    params: &Value,
-    kind: &str,
-) -> Result<Asked, ApiError> {
+fn config_change(account: &Account, cluster: &Cluster, params: &Value, kind: &str) -> Result<Asked, ApiError> {
     match kind {
         "endpoint" => endpoint_change(cluster, &params["resourcesVpcConfig"]),
         "vpc" => vpc_change(account, cluster, &params["resourcesVpcConfig"]),
         "logging" => {
             let on = checks::logging(params, &cluster.logging)?;
             if on == cluster.logging {
-                return Err(invalid_parameter(
-                    "No changes needed for the logging config provided",
-                ));
+                return Err(invalid_parameter("No changes needed for the logging config provided"));
             }
             Ok(Asked {
                 change: ClusterChange::Logging(on),
@@ -124,25 +104,12 @@ fn no_change(what: &str) -> ApiError {
 
 fn endpoint_change(cluster: &Cluster, vpc_config: &Value) -> Result<Asked, ApiError> {
     let network = &cluster.network;
-    let before = if network.public_cidrs.is_empty() {
-        vec!["0.0.0.0/0".to_owned()]
-    } else {
-        network.public_cidrs.clone()
-    };
-    let (public, private, cidrs) = checks::endpoint_access(
-        vpc_config,
-        network.endpoint_public,
-        network.endpoint_private,
-        &before,
-    )?;
+    let before =
+        if network.public_cidrs.is_empty() { vec!["0.0.0.0/0".to_owned()] } else { network.public_cidrs.clone() };
+    let (public, private, cidrs) =
+        checks::endpoint_access(vpc_config, network.endpoint_public, network.endpoint_private, &before)?;
     let public_cidrs = if public { cidrs } else { Vec::new() };
-    if (public, private, &public_cidrs)
-        == (
-            network.endpoint_public,
-            network.endpoint_private,
-            &network.public_cidrs,
-        )
-    {
+    if (public, private, &public_cidrs) == (network.endpoint_public, network.endpoint_private, &network.public_cidrs) {
         return Err(invalid_parameter(format!(
             "Cluster is already at the desired configuration with endpointPrivateAccess: {private} , endpointPublicAccess: {public}, and Public Endpoint Restrictions: [{}]",
             public_cidrs.join(", ")
@@ -155,11 +122,7 @@ fn endpoint_change(cluster: &Cluster, vpc_config: &Value) -> Result<Asked, ApiEr
             ("EndpointPrivateAccess", private.to_string()),
             ("PublicAccessCidrs", json!(public_cidrs).to_string()),
         ],
-        change: ClusterChange::EndpointAccess {
-            public,
-            private,
-            public_cidrs,
-        },
+        change: ClusterChange::EndpointAccess { public, private, public_cidrs },
         takes: durations::CLUSTER_ENDPOINT_UPDATE,
     })
 }
@@ -188,10 +151,7 @@ fn vpc_change(account: &Account, cluster: &Cluster, vpc_config: &Value) -> Resul
             ("Subnets", json!(subnet_ids).to_string()),
             ("SecurityGroups", json!(security_group_ids).to_string()),
         ],
-        change: ClusterChange::Vpc {
-            subnet_ids,
-            security_group_ids,
-        },
+        change: ClusterChange::Vpc { subnet_ids, security_group_ids },
         takes: durations::CLUSTER_ENDPOINT_UPDATE,
     })
 }
@@ -205,13 +165,8 @@ fn access_change(cluster: &Cluster, access: &Value) -> Result<Asked, ApiError> {
     if mode == current {
         return Err(no_change("accessConfig"));
     }
-    if !matches!(
-        (current, mode),
-        ("CONFIG_MAP", "API_AND_CONFIG_MAP") | ("API_AND_CONFIG_MAP", "API")
-    ) {
-        return Err(invalid_parameter(format!(
-            "Unsupported authentication mode update from {current} to {mode}"
-        )));
+    if !matches!((current, mode), ("CONFIG_MAP", "API_AND_CONFIG_MAP") | ("API_AND_CONFIG_MAP", "API")) {
+        return Err(invalid_parameter(format!("Unsupported authentication mode update from {current} to {mode}")));
     }
     Ok(Asked {
         change: ClusterChange::AuthenticationMode(mode.to_owned()),
@@ -222,8 +177,7 @@ fn access_change(cluster: &Cluster, access: &Value) -> Result<Asked, ApiError> {
 }
 
 fn upgrade_change(account: &Account, cluster: &Cluster, params: &Value) -> Result<Asked, ApiError> {
-    let kind =
-        support_type(params)?.ok_or_else(|| invalid_parameter("supportType can't be null"))?;
+    let kind = support_type(params)?.ok_or_else(|| invalid_parameter("supportType can't be null"))?;
     if kind == cluster.support_type {
         return Err(no_change("upgradePolicy"));
     }
@@ -244,84 +198,60 @@ fn upgrade_change(account: &Account, cluster: &Cluster, params: &Value) -> Resul
 
 /// `UpdateClusterVersion`: one minor version up.
 pub(super) fn version(account: &mut Account, params: &Value) -> Result<Value, ApiError> {
-    run(
-        account,
-        params,
-        "UpdateClusterVersion",
-        "name",
-        |account, cluster| {
-            let version = required(params, "version")?;
-            if version == cluster.version {
-                return Err(invalid_parameter(format!(
-                    "Cluster is already at version {version}"
-                )));
-            }
-            let support = versions::find(version).map(|it| it.support(account.now_ms));
-            if matches!(support, None | Some(Support::Ended)) {
-                return Err(invalid_parameter(format!(
-                    "unsupported Kubernetes version {version}"
-                )));
-            }
-            let (from, to) = (minor_number(&cluster.version), minor_number(version));
-            if from.map(|it| it + 1) != to {
-                return Err(invalid_parameter(format!(
-                    "Unsupported Kubernetes minor version update from {} to {version}",
-                    cluster.version
-                )));
-            }
-            // The kubelet may be three minor versions behind, not four.
-            let behind = cluster.nodegroups.values().find(|group| {
-                minor_number(&group.version)
-                    .zip(to)
-                    .is_some_and(|(old, new)| new > old + 3)
-            });
-            if let Some(group) = behind {
-                return Err(invalid_parameter(format!(
-                    "Nodegroup {} must be updated before updating cluster version",
-                    group.name
-                )));
-            }
-            Ok(Asked {
-                change: ClusterChange::Version(version.to_owned()),
-                kind: "VersionUpdate",
-                params: vec![
-                    ("Version", version.to_owned()),
-                    (
-                        "PlatformVersion",
-                        versions::find(version)
-                            .map_or("eks.1", |it| it.platform)
-                            .to_owned(),
-                    ),
-                ],
-                takes: durations::CLUSTER_VERSION_UPDATE,
-            })
-        },
-    )
+    run(account, params, "UpdateClusterVersion", "name", |account, cluster| {
+        let version = required(params, "version")?;
+        if version == cluster.version {
+            return Err(invalid_parameter(format!("Cluster is already at version {version}")));
+        }
+        let support = versions::find(version).map(|it| it.support(account.now_ms));
+        if matches!(support, None | Some(Support::Ended)) {
+            return Err(invalid_parameter(format!("unsupported Kubernetes version {version}")));
+        }
+        let (from, to) = (minor_number(&cluster.version), minor_number(version));
+        if from.map(|it| it + 1) != to {
+            return Err(invalid_parameter(format!(
+                "Unsupported Kubernetes minor version update from {} to {version}",
+                cluster.version
+            )));
+        }
+        // The kubelet may be three minor versions behind, not four.
+        let behind = cluster
+            .nodegroups
+            .values()
+            .find(|group| minor_number(&group.version).zip(to).is_some_and(|(old, new)| new > old + 3));
+        if let Some(group) = behind {
+            return Err(invalid_parameter(format!(
+                "Nodegroup {} must be updated before updating cluster version",
+                group.name
+            )));
+        }
+        Ok(Asked {
+            change: ClusterChange::Version(version.to_owned()),
+            kind: "VersionUpdate",
+            params: vec![
+                ("Version", version.to_owned()),
+                ("PlatformVersion", versions::find(version).map_or("eks.1", |it| it.platform).to_owned()),
+            ],
+            takes: durations::CLUSTER_VERSION_UPDATE,
+        })
+    })
 }
 
 /// `AssociateEncryptionConfig`: once, and for good.
 pub(super) fn encryption(account: &mut Account, params: &Value) -> Result<Value, ApiError> {
-    run(
-        account,
-        params,
-        "AssociateEncryptionConfig",
-        "clusterName",
-        |account, cluster| {
-            if cluster.encryption.is_some() {
-                return Err(invalid_parameter(
-                    "Encryption is already enabled for the cluster and cannot be changed",
-                ));
-            }
-            let encryption = checks::encryption(account, params)?
-                .ok_or_else(|| invalid_parameter("encryptionConfig can't be null or empty"))?;
-            Ok(Asked {
-                change: ClusterChange::Encryption(encryption),
-                kind: "AssociateEncryptionConfig",
-                params: vec![("EncryptionConfig", params["encryptionConfig"].to_string())],
-                takes: durations::CLUSTER_ENCRYPTION,
-            })
-        },
-    )
+    run(account, params, "AssociateEncryptionConfig", "clusterName", |account, cluster| {
+        if cluster.encryption.is_some() {
+            return Err(invalid_parameter("Encryption is already enabled for the cluster and cannot be changed"));
+        }
+        let encryption = checks::encryption(account, params)?
+            .ok_or_else(|| invalid_parameter("encryptionConfig can't be null or empty"))?;
+        Ok(Asked {
+            change: ClusterChange::Encryption(encryption),
+            kind: "AssociateEncryptionConfig",
+            params: vec![("EncryptionConfig", params["encryptionConfig"].to_string())],
+            takes: durations::CLUSTER_ENCRYPTION,
+        })
+    })
 }
 
 /// The common course: token, state of the cluster, checks, record, status.
@@ -347,13 +277,8 @@ fn run(
     let cluster = params::cluster_mut(account, &name)?;
     cluster.status = Status::Updating;
     cluster.due_ms = Some(due);
-    cluster.running = Some(Running {
-        update_id: update.id.clone(),
-        change: asked.change,
-    });
-    cluster
-        .tokens
-        .remember(operation, params, &format!("update/{}", update.id), &answer);
+    cluster.running = Some(Running { update_id: update.id.clone(), change: asked.change });
+    cluster.tokens.remember(operation, params, &format!("update/{}", update.id), &answer);
     cluster.updates.insert(update.id.clone(), update);
     Ok(answer)
 }
@@ -373,14 +298,8 @@ fn check_free(account: &Account, cluster: &Cluster, kind: &str) -> Result<(), Ap
         )));
     }
     if account.now_ms < cluster.busy_until_ms {
-        let last = cluster
-            .updates
-            .keys()
-            .next_back()
-            .map_or("", String::as_str);
-        return Err(in_use(format!(
-            "Cannot {kind} because cluster {name} currently has update {last} in progress"
-        )));
+        let last = cluster.updates.keys().next_back().map_or("", String::as_str);
+        return Err(in_use(format!("Cannot {kind} because cluster {name} currently has update {last} in progress")));
     }
     Ok(())
 }

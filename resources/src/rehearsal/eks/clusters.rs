@@ -15,8 +15,8 @@ use super::durations;
 use super::model::{Cluster, Endpoint, Network, Status};
 use super::outside;
 use super::params::{
-    self, arn, check_name, choice, flag, in_use, invalid_parameter, invalid_request,
-    limit_exceeded, page_of_names, required, text, texts,
+    self, arn, check_name, choice, flag, in_use, invalid_parameter, invalid_request, limit_exceeded, page_of_names,
+    required, text, texts,
 };
 use super::tokens::Tokens;
 use super::versions::{self, DEFAULT_VERSION, Support};
@@ -31,25 +31,21 @@ pub(super) fn create(account: &mut Account, params: &Value) -> Result<Value, Api
         return Ok(answer);
     }
     let name = required(params, "name")?.to_owned();
-    let mut cluster = checked(account, params, &name)
-        .map_err(|error| error.with("clusterName", name.as_str()))?;
+    let mut cluster = checked(account, params, &name).map_err(|error| error.with("clusterName", name.as_str()))?;
     begin(account, &mut cluster)?;
     let answer = json!({"cluster": answers::cluster(&cluster)});
     account.eks.clusters.insert(name.clone(), cluster);
     connect(account, &name)?;
-    account
-        .eks
-        .tokens
-        .remember("CreateCluster", params, &format!("cluster/{name}"), &answer);
+    account.eks.tokens.remember("CreateCluster", params, &format!("cluster/{name}"), &answer);
     Ok(answer)
 }
 
 /// CreateCluster wants a token of 33 to 126 characters.
 fn check_token(params: &Value) -> Result<(), ApiError> {
     match text(params, "clientRequestToken") {
-        Some(token) if !(33..=126).contains(&token.len()) => Err(invalid_parameter(
-            "clientRequestToken must be between 33 and 126 characters long",
-        )),
+        Some(token) if !(33..=126).contains(&token.len()) => {
+            Err(invalid_parameter("clientRequestToken must be between 33 and 126 characters long"))
+        }
         _ => Ok(()),
     }
 }
@@ -58,9 +54,7 @@ fn check_token(params: &Value) -> Result<(), ApiError> {
 fn checked(account: &Account, params: &Value, name: &str) -> Result<Cluster, ApiError> {
     check_room(account, name)?;
     let support_type = support_type(params)?.unwrap_or("EXTENDED").to_owned();
-    let version = text(params, "version")
-        .unwrap_or(DEFAULT_VERSION)
-        .to_owned();
+    let version = text(params, "version").unwrap_or(DEFAULT_VERSION).to_owned();
     check_version(account, &version, &support_type)?;
     let role_arn = required(params, "roleArn")?.to_owned();
     outside::check_cluster_role(account, &role_arn)?;
@@ -68,10 +62,7 @@ fn checked(account: &Account, params: &Value, name: &str) -> Result<Cluster, Api
     let access = params.get("accessConfig").cloned().unwrap_or(Value::Null);
     let mode = choice(&access, "authenticationMode", AUTHENTICATION_MODES)?;
     let encryption = checks::encryption(account, params)?;
-    let zonal_shift = params
-        .get("zonalShiftConfig")
-        .cloned()
-        .unwrap_or(Value::Null);
+    let zonal_shift = params.get("zonalShiftConfig").cloned().unwrap_or(Value::Null);
     Ok(Cluster {
         name: name.to_owned(),
         arn: arn(account, &format!("cluster/{name}")),
@@ -88,8 +79,7 @@ fn checked(account: &Account, params: &Value, name: &str) -> Result<Cluster, Api
         encryption,
         // The API's default is CONFIG_MAP.
         authentication_mode: mode.unwrap_or("CONFIG_MAP").to_owned(),
-        bootstrap_creator_admin: flag(&access, "bootstrapClusterCreatorAdminPermissions")?
-            .unwrap_or(true),
+        bootstrap_creator_admin: flag(&access, "bootstrapClusterCreatorAdminPermissions")?.unwrap_or(true),
         self_managed_addons: flag(params, "bootstrapSelfManagedAddons")?.unwrap_or(true),
         preserved_addons: BTreeSet::new(),
         support_type,
@@ -116,9 +106,7 @@ fn check_room(account: &Account, name: &str) -> Result<(), ApiError> {
         return Err(in_use(format!("Cluster already exists with name: {name}")));
     }
     if account.eks.clusters.len() >= MOST_CLUSTERS {
-        return Err(limit_exceeded(format!(
-            "Cluster limit of {MOST_CLUSTERS} exceeded for account."
-        )));
+        return Err(limit_exceeded(format!("Cluster limit of {MOST_CLUSTERS} exceeded for account.")));
     }
     Ok(())
 }
@@ -161,9 +149,7 @@ pub(super) fn support_type(params: &Value) -> Result<Option<&str>, ApiError> {
 
 fn check_version(account: &Account, version: &str, support_type: &str) -> Result<(), ApiError> {
     match versions::find(version).map(|it| it.support(account.now_ms)) {
-        None | Some(Support::Ended) => Err(invalid_parameter(format!(
-            "unsupported Kubernetes version {version}"
-        ))),
+        None | Some(Support::Ended) => Err(invalid_parameter(format!("unsupported Kubernetes version {version}"))),
         Some(Support::Extended) if support_type == "STANDARD" => Err(invalid_parameter(format!(
             "Kubernetes version {version} is in extended support: a cluster on it needs the upgrade policy support type EXTENDED"
         ))),
@@ -172,9 +158,8 @@ fn check_version(account: &Account, version: &str, support_type: &str) -> Result
 }
 
 fn network(account: &Account, params: &Value) -> Result<Network, ApiError> {
-    let vpc_config = params
-        .get("resourcesVpcConfig")
-        .ok_or_else(|| invalid_parameter("resourcesVpcConfig can't be null"))?;
+    let vpc_config =
+        params.get("resourcesVpcConfig").ok_or_else(|| invalid_parameter("resourcesVpcConfig can't be null"))?;
     let subnet_ids = texts(vpc_config, "subnetIds");
     let security_group_ids = texts(vpc_config, "securityGroupIds");
     let vpc_id = checks::network(account, &subnet_ids, &security_group_ids)?;
@@ -189,11 +174,7 @@ fn network(account: &Account, params: &Value) -> Result<Network, ApiError> {
         cluster_security_group_id: String::new(),
         endpoint_public,
         endpoint_private,
-        public_cidrs: if endpoint_public {
-            public_cidrs
-        } else {
-            Vec::new()
-        },
+        public_cidrs: if endpoint_public { public_cidrs } else { Vec::new() },
     })
 }
 
@@ -201,11 +182,7 @@ fn endpoint(account: &mut Account) -> Result<Endpoint, ApiError> {
     let id = account.draw_hex(32).to_uppercase();
     let region = account.region.clone();
     let certificate_authority = certificate::authority(account).map_err(|error| {
-        ApiError::new(
-            500,
-            "ServerException",
-            format!("The cluster's certificate authority could not be made: {error}"),
-        )
+        ApiError::new(500, "ServerException", format!("The cluster's certificate authority could not be made: {error}"))
     })?;
     Ok(Endpoint {
         url: format!("https://{id}.gr7.{region}.eks.amazonaws.com"),
@@ -231,9 +208,7 @@ fn connect(account: &mut Account, name: &str) -> Result<(), ApiError> {
         "EKS created security group applied to ENI that is attached to EKS Control Plane master nodes, as well as any managed workloads.",
         tags,
     );
-    params::cluster_mut(account, name)?
-        .network
-        .cluster_security_group_id = group_id;
+    params::cluster_mut(account, name)?.network.cluster_security_group_id = group_id;
     attach_interfaces(account, name)
 }
 
@@ -276,11 +251,7 @@ pub(super) fn delete(account: &mut Account, params: &Value) -> Result<Value, Api
         // Seen in the wild in place of ResourceNotFoundException
         // (terraform-provider-aws, internal/service/eks/cluster.go).
         return Err(if account.draw() < 0.25 {
-            ApiError::new(
-                400,
-                "ClientException",
-                format!("No cluster found for name: {name}."),
-            )
+            ApiError::new(400, "ClientException", format!("No cluster found for name: {name}."))
         } else {
             params::no_cluster(name)
         });
@@ -299,10 +270,8 @@ pub(super) fn delete(account: &mut Account, params: &Value) -> Result<Value, Api
     match (cluster.status, &cluster.running) {
         (Status::Deleting, _) => return Ok(json!({"cluster": answers::cluster(cluster)})),
         (Status::Creating, _) => {
-            return Err(in_use(format!(
-                "Cannot delete because cluster {name} currently has its creation in progress"
-            ))
-            .with("clusterName", name));
+            return Err(in_use(format!("Cannot delete because cluster {name} currently has its creation in progress"))
+                .with("clusterName", name));
         }
         (_, Some(running)) => {
             return Err(in_use(format!(

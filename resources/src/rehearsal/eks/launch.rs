@@ -28,22 +28,16 @@ pub(super) fn resolve(account: &Account, specification: &Value) -> Result<Launch
         ));
     }
     let (template, version) =
-        ec2::resolve_version(account, id, name, text(specification, "version")).map_err(
-            |error| {
-                invalid_parameter(format!(
-                    "{} (Service: AmazonEC2; Status Code: 400; Error Code: {})",
-                    error.message, error.code
-                ))
-            },
-        )?;
+        ec2::resolve_version(account, id, name, text(specification, "version")).map_err(|error| {
+            invalid_parameter(format!(
+                "{} (Service: AmazonEC2; Status Code: 400; Error Code: {})",
+                error.message, error.code
+            ))
+        })?;
     let data = &template.versions[&version].data;
     check_allowed(data)?;
     let launch = Launch {
-        template: Template {
-            id: template.id.clone(),
-            name: template.name.clone(),
-            version,
-        },
+        template: Template { id: template.id.clone(), name: template.name.clone(), version },
         instance_type: text(data, "InstanceType").map(str::to_owned),
         image_id: text(data, "ImageId").map(str::to_owned),
         security_group_ids: security_groups(data),
@@ -65,16 +59,11 @@ fn security_groups(data: &Value) -> Vec<String> {
     if !direct.is_empty() {
         return direct;
     }
-    interfaces(data)
-        .iter()
-        .flat_map(|interface| texts(interface, "SecurityGroupId"))
-        .collect()
+    interfaces(data).iter().flat_map(|interface| texts(interface, "SecurityGroupId")).collect()
 }
 
 fn interfaces(data: &Value) -> &[Value] {
-    data.get("NetworkInterface")
-        .and_then(Value::as_array)
-        .map_or(&[], Vec::as_slice)
+    data.get("NetworkInterface").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
 /// What EKS sets itself must not be in the template (EKS user guide, "Customize
@@ -93,10 +82,7 @@ fn check_allowed(data: &Value) -> Result<(), ApiError> {
             )));
         }
     }
-    if interfaces(data)
-        .iter()
-        .any(|interface| text(interface, "SubnetId").is_some())
-    {
+    if interfaces(data).iter().any(|interface| text(interface, "SubnetId").is_some()) {
         return Err(invalid_parameter(
             "Launch template should not specify a subnet: subnets are given to the node group",
         ));

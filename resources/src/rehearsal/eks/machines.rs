@@ -42,25 +42,17 @@ const AMI_TYPES: &[&str] = &[
 ];
 
 /// Checks AMI type, instance types and disk of a CreateNodegroup.
-pub(super) fn machines(
-    params: &Value,
-    launch: Option<&Launch>,
-    version: &str,
-) -> Result<Machines, ApiError> {
+pub(super) fn machines(params: &Value, launch: Option<&Launch>, version: &str) -> Result<Machines, ApiError> {
     let asked_ami = choice(params, "amiType", AMI_TYPES)?;
     let asked_types = texts(params, "instanceTypes");
     let template_type = launch.and_then(|it| it.instance_type.clone());
     if template_type.is_some() && !asked_types.is_empty() {
-        return Err(invalid_parameter(
-            "Cannot specify instance types in launch template and API request",
-        ));
+        return Err(invalid_parameter("Cannot specify instance types in launch template and API request"));
     }
     let disk_size = disk_size(params, launch)?;
     let (asked_types, effective_types) = match template_type {
         Some(kind) => (Vec::new(), vec![kind]),
-        None if asked_types.is_empty() => {
-            (vec!["t3.medium".to_owned()], vec!["t3.medium".to_owned()])
-        }
+        None if asked_types.is_empty() => (vec!["t3.medium".to_owned()], vec!["t3.medium".to_owned()]),
         None => (asked_types.clone(), asked_types),
     };
     let ami_type = ami_type(asked_ami, launch)?;
@@ -72,12 +64,7 @@ pub(super) fn machines(
             "AMI Type {ami_type} is only supported for kubernetes versions 1.32 or earlier"
         )));
     }
-    Ok(Machines {
-        ami_type,
-        asked_types,
-        effective_types,
-        disk_size,
-    })
+    Ok(Machines { ami_type, asked_types, effective_types, disk_size })
 }
 
 /// The disk's size is in the template or, without one, in the call. EKS's own
@@ -91,14 +78,10 @@ fn disk_size(params: &Value, launch: Option<&Launch>) -> Result<Option<i64>, Api
         };
     }
     if asked.is_some() {
-        return Err(invalid_parameter(
-            "Disk size must be specified within the launch template.",
-        ));
+        return Err(invalid_parameter("Disk size must be specified within the launch template."));
     }
     if params.get("remoteAccess").is_some_and(|it| !it.is_null()) {
-        return Err(invalid_parameter(
-            "Remote access configuration cannot be specified with a launch template.",
-        ));
+        return Err(invalid_parameter("Remote access configuration cannot be specified with a launch template."));
     }
     Ok(None)
 }
@@ -110,9 +93,7 @@ fn ami_type(asked: Option<&str>, launch: Option<&Launch>) -> Result<String, ApiE
         (Some(_), true) => Err(invalid_parameter(
             "You cannot specify an AMI Type other than CUSTOM, when specifying an image id in your launch template.",
         )),
-        (Some("CUSTOM"), false) => Err(invalid_parameter(
-            "AMI Type CUSTOM needs an image id in the launch template.",
-        )),
+        (Some("CUSTOM"), false) => Err(invalid_parameter("AMI Type CUSTOM needs an image id in the launch template.")),
         (Some(asked), false) => Ok(asked.to_owned()),
         (None, false) => Ok("AL2023_x86_64_STANDARD".to_owned()),
     }
@@ -126,15 +107,9 @@ pub(super) fn check_types(ami_type: &str, types: &[String]) -> Result<(), ApiErr
                 "The following supplied instance types do not exist: [{kind}] (Service: AmazonEC2; Status Code: 400; Error Code: InvalidInstanceType)"
             ))
         })?;
-        let architecture = if ami_type.contains("ARM_64") {
-            Architecture::Arm64
-        } else {
-            Architecture::X86_64
-        };
+        let architecture = if ami_type.contains("ARM_64") { Architecture::Arm64 } else { Architecture::X86_64 };
         let wants_gpu = ami_type.contains("NVIDIA") || ami_type.ends_with("_GPU");
-        if ami_type != "CUSTOM"
-            && (shape.architecture != architecture || wants_gpu && shape.gpus.is_none())
-        {
+        if ami_type != "CUSTOM" && (shape.architecture != architecture || wants_gpu && shape.gpus.is_none()) {
             return Err(invalid_parameter(format!(
                 "[{kind}] is not a valid instance type for requested amiType {ami_type}"
             )));

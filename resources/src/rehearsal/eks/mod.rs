@@ -41,8 +41,7 @@ use serde_json::Value;
 use super::{Account, ApiError};
 
 pub use model::{
-    AccessEntry, Addon, Association, Cluster, Encryption, Endpoint, Issue, Network, Nodegroup,
-    Scaling, Status, Taint,
+    AccessEntry, Addon, Association, Cluster, Encryption, Endpoint, Issue, Network, Nodegroup, Scaling, Status, Taint,
 };
 pub use settle::settle;
 pub use updates::Update;
@@ -63,10 +62,7 @@ pub struct State {
 /// the group was made decides it (eksctl#4478). `None`: no such group.
 pub fn max_pods(account: &Account, cluster: &str, nodegroup: &str) -> Option<u32> {
     let cluster = account.eks.clusters.get(cluster)?;
-    cluster
-        .nodegroups
-        .get(nodegroup)
-        .map(|group| group.max_pods)
+    cluster.nodegroups.get(nodegroup).map(|group| group.max_pods)
 }
 
 /// Answers one call.
@@ -115,10 +111,8 @@ pub fn call(account: &mut Account, operation: &str, params: &Value) -> Result<Va
         "TagResource" => tags::tag(account, params),
         "UntagResource" => tags::untag(account, params),
         "ListTagsForResource" => tags::list(account, params),
-        other => Err(ApiError::new(
-            501,
-            "NotImplemented",
-            format!("The rehearsal account's eks has no operation {other}."),
-        )),
+        other => {
+            Err(ApiError::new(501, "NotImplemented", format!("The rehearsal account's eks has no operation {other}.")))
+        }
     }
 }

@@ -141,15 +141,8 @@ pub(super) struct Running<Change> {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum ClusterChange {
     Logging(BTreeSet<String>),
-    EndpointAccess {
-        public: bool,
-        private: bool,
-        public_cidrs: Vec<String>,
-    },
-    Vpc {
-        subnet_ids: Vec<String>,
-        security_group_ids: Vec<String>,
-    },
+    EndpointAccess { public: bool, private: bool, public_cidrs: Vec<String> },
+    Vpc { subnet_ids: Vec<String>, security_group_ids: Vec<String> },
     AuthenticationMode(String),
     DeletionProtection(bool),
     SupportType(String),
@@ -428,10 +421,7 @@ impl Cluster {
         self.self_managed_addons
             || self.preserved_addons.contains("vpc-cni")
             || self.addons.get("vpc-cni").is_some_and(|addon| {
-                matches!(
-                    addon.status,
-                    Status::Active | Status::Updating | Status::Degraded | Status::UpdateFailed
-                )
+                matches!(addon.status, Status::Active | Status::Updating | Status::Degraded | Status::UpdateFailed)
             })
     }
 
@@ -439,18 +429,8 @@ impl Cluster {
     pub(super) fn nodes_for_pods(&self) -> i64 {
         self.nodegroups
             .values()
-            .filter(|group| {
-                matches!(
-                    group.status,
-                    Status::Active | Status::Updating | Status::Degraded
-                )
-            })
-            .filter(|group| {
-                group
-                    .taints
-                    .iter()
-                    .all(|taint| taint.effect == "PREFER_NO_SCHEDULE")
-            })
+            .filter(|group| matches!(group.status, Status::Active | Status::Updating | Status::Degraded))
+            .filter(|group| group.taints.iter().all(|taint| taint.effect == "PREFER_NO_SCHEDULE"))
             .map(|group| group.scaling.desired)
             .sum()
     }

@@ -9,9 +9,7 @@ use super::launch;
 use super::model::{Cluster, Nodegroup, NodegroupChange, Running, Status};
 use super::nodegroup_checks as checks;
 use super::nodegroups::release_version;
-use super::params::{
-    self, in_use, invalid_parameter, invalid_request, required, structure, text, texts,
-};
+use super::params::{self, in_use, invalid_parameter, invalid_request, required, structure, text, texts};
 use super::updates::Update;
 use super::{machines, user_data, versions};
 
@@ -27,16 +25,7 @@ struct Asked {
 pub(super) fn config(account: &mut Account, params: &Value) -> Result<Value, ApiError> {
     run(account, params, "UpdateNodegroupConfig", |_, _, group| {
         let given = |member: &str| params.get(member).is_some_and(|it| !it.is_null());
-        if ![
-            "scalingConfig",
-            "labels",
-            "taints",
-            "updateConfig",
-            "nodeRepairConfig",
-        ]
-        .into_iter()
-        .any(given)
-        {
+        if !["scalingConfig", "labels", "taints", "updateConfig", "nodeRepairConfig"].into_iter().any(given) {
             return Err(invalid_parameter("No changes found to update Nodegroup"));
         }
         let mut record: Vec<(&str, String)> = Vec::new();
@@ -55,12 +44,7 @@ pub(super) fn config(account: &mut Account, params: &Value) -> Result<Value, Api
             ("updateStrategy", "UpdateStrategy"),
         ] {
             if let Some(value) = params.get("updateConfig").and_then(|it| it.get(member)) {
-                record.push((
-                    kind,
-                    value
-                        .as_str()
-                        .map_or_else(|| value.to_string(), str::to_owned),
-                ));
+                record.push((kind, value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
             }
         }
         let node_repair = checks::node_repair(params, group.node_repair.as_ref());
@@ -68,13 +52,7 @@ pub(super) fn config(account: &mut Account, params: &Value) -> Result<Value, Api
             record.push(("NodeRepairConfig", params["nodeRepairConfig"].to_string()));
         }
         Ok(Asked {
-            change: NodegroupChange::Config {
-                scaling,
-                labels,
-                taints,
-                update_config,
-                node_repair,
-            },
+            change: NodegroupChange::Config { scaling, labels, taints, update_config, node_repair },
             kind: "ConfigUpdate",
             params: record,
             takes: durations::NODEGROUP_CONFIG_UPDATE,
@@ -94,9 +72,7 @@ fn labels(
     let add = checks::labels(structure(delta, "addOrUpdateLabels"))?;
     let remove = texts(delta, "removeLabels");
     if let Some(key) = remove.iter().find(|key| add.contains_key(*key)) {
-        return Err(invalid_parameter(format!(
-            "Label '{key}' cannot be added and removed in the same request"
-        )));
+        return Err(invalid_parameter(format!("Label '{key}' cannot be added and removed in the same request")));
     }
     if !add.is_empty() {
         record.push(("LabelsToAdd", json!(add).to_string()));
@@ -122,19 +98,10 @@ fn taints(
     };
     let add = checks::taints(delta.get("addOrUpdateTaints"))?;
     let remove = checks::taints(delta.get("removeTaints"))?;
-    if add.iter().any(|taint| {
-        remove
-            .iter()
-            .any(|it| it.key == taint.key && it.effect == taint.effect)
-    }) {
-        return Err(invalid_parameter(
-            "A taint cannot be added and removed in the same request",
-        ));
+    if add.iter().any(|taint| remove.iter().any(|it| it.key == taint.key && it.effect == taint.effect)) {
+        return Err(invalid_parameter("A taint cannot be added and removed in the same request"));
     }
-    for (kind, member) in [
-        ("TaintsToAdd", "addOrUpdateTaints"),
-        ("TaintsToRemove", "removeTaints"),
-    ] {
+    for (kind, member) in [("TaintsToAdd", "addOrUpdateTaints"), ("TaintsToRemove", "removeTaints")] {
         if let Some(items) = delta.get(member).filter(|it| !it.is_null()) {
             record.push((kind, items.to_string()));
         }
@@ -151,53 +118,45 @@ fn taints(
 /// `UpdateNodegroupVersion`: rolls the nodes to a version of Kubernetes, of the
 /// AMI, or of the launch template.
 pub(super) fn version(account: &mut Account, params: &Value) -> Result<Value, ApiError> {
-    run(
-        account,
-        params,
-        "UpdateNodegroupVersion",
-        |account, cluster, group| {
-            let mut record: Vec<(&str, String)> = Vec::new();
-            let version = match text(params, "version") {
-                Some(asked) => checked_version(asked, cluster, group)?,
-                None => group.version.clone(),
-            };
-            let launch = launch(account, params, group)?;
-            let same_template =
-                launch.as_ref().map(|it| &it.template) == group.launch_template.as_ref();
-            let release = text(params, "releaseVersion").map(str::to_owned);
-            let release_version = release.unwrap_or_else(|| release_version(&version));
-            record.push(("Version", version.clone()));
-            record.push(("ReleaseVersion", release_version.clone()));
-            if let Some(launch) = launch.as_ref().filter(|_| !same_template) {
-                record.push(("LaunchTemplateName", launch.template.name.clone()));
-                record.push(("LaunchTemplateVersion", launch.template.version.to_string()));
+    run(account, params, "UpdateNodegroupVersion", |account, cluster, group| {
+        let mut record: Vec<(&str, String)> = Vec::new();
+        let version = match text(params, "version") {
+            Some(asked) => checked_version(asked, cluster, group)?,
+            None => group.version.clone(),
+        };
+        let launch = launch(account, params, group)?;
+        let same_template = launch.as_ref().map(|it| &it.template) == group.launch_template.as_ref();
+        let release = text(params, "releaseVersion").map(str::to_owned);
+        let release_version = release.unwrap_or_else(|| release_version(&version));
+        record.push(("Version", version.clone()));
+        record.push(("ReleaseVersion", release_version.clone()));
+        if let Some(launch) = launch.as_ref().filter(|_| !same_template) {
+            record.push(("LaunchTemplateName", launch.template.name.clone()));
+            record.push(("LaunchTemplateVersion", launch.template.version.to_string()));
+        }
+        let effective_types = match launch.as_ref().and_then(|it| it.instance_type.clone()) {
+            Some(_) if !group.instance_types.is_empty() => {
+                return Err(invalid_parameter("Cannot specify instance types in launch template and API request"));
             }
-            let effective_types = match launch.as_ref().and_then(|it| it.instance_type.clone()) {
-                Some(_) if !group.instance_types.is_empty() => {
-                    return Err(invalid_parameter(
-                        "Cannot specify instance types in launch template and API request",
-                    ));
-                }
-                Some(kind) => vec![kind],
-                None => group.effective_types.clone(),
-            };
-            machines::check_types(&group.ami_type, &effective_types)?;
-            let user_data = launch.as_ref().and_then(|it| it.user_data.as_deref());
-            Ok(Asked {
-                kind: "VersionUpdate",
-                params: record,
-                takes: roll_duration(group),
-                change: NodegroupChange::Version {
-                    doomed: user_data::problem(&group.ami_type, user_data),
-                    security_group_ids: checks::security_groups(account, cluster, launch.as_ref())?,
-                    launch_template: launch.map(|it| it.template),
-                    effective_types,
-                    version,
-                    release_version,
-                },
-            })
-        },
-    )
+            Some(kind) => vec![kind],
+            None => group.effective_types.clone(),
+        };
+        machines::check_types(&group.ami_type, &effective_types)?;
+        let user_data = launch.as_ref().and_then(|it| it.user_data.as_deref());
+        Ok(Asked {
+            kind: "VersionUpdate",
+            params: record,
+            takes: roll_duration(group),
+            change: NodegroupChange::Version {
+                doomed: user_data::problem(&group.ami_type, user_data),
+                security_group_ids: checks::security_groups(account, cluster, launch.as_ref())?,
+                launch_template: launch.map(|it| it.template),
+                effective_types,
+                version,
+                release_version,
+            },
+        })
+    })
 }
 
 fn checked_version(asked: &str, cluster: &Cluster, group: &Nodegroup) -> Result<String, ApiError> {
@@ -207,9 +166,7 @@ fn checked_version(asked: &str, cluster: &Cluster, group: &Nodegroup) -> Result<
         versions::minor_number(&group.version),
     );
     match numbers {
-        (Some(to), Some(cluster), Some(from)) if to <= cluster && to >= from => {
-            Ok(asked.to_owned())
-        }
+        (Some(to), Some(cluster), Some(from)) if to <= cluster && to >= from => Ok(asked.to_owned()),
         _ => Err(invalid_parameter(format!(
             "Nodegroup Kubernetes version {asked} must be between its current version {} and the cluster's version {}",
             group.version, cluster.version
@@ -219,28 +176,19 @@ fn checked_version(asked: &str, cluster: &Cluster, group: &Nodegroup) -> Result<
 
 /// The template after the update: the asked version of the group's own template,
 /// or the one it has. The template itself cannot be changed.
-fn launch(
-    account: &Account,
-    params: &Value,
-    group: &Nodegroup,
-) -> Result<Option<launch::Launch>, ApiError> {
+fn launch(account: &Account, params: &Value, group: &Nodegroup) -> Result<Option<launch::Launch>, ApiError> {
     let specification = params.get("launchTemplate").filter(|it| !it.is_null());
     let Some(specification) = specification else {
         return group
             .launch_template
             .as_ref()
             .map(|template| {
-                launch::resolve(
-                    account,
-                    &json!({"id": template.id, "version": template.version.to_string()}),
-                )
+                launch::resolve(account, &json!({"id": template.id, "version": template.version.to_string()}))
             })
             .transpose();
     };
     let Some(current) = &group.launch_template else {
-        return Err(invalid_request(
-            "You cannot add a launch template to a nodegroup that was created without one.",
-        ));
+        return Err(invalid_request("You cannot add a launch template to a nodegroup that was created without one."));
     };
     let launch = launch::resolve(account, specification)?;
     if launch.template.id != current.id {
@@ -263,17 +211,12 @@ fn roll_duration(group: &Nodegroup) -> durations::Range {
         return durations::NODEGROUP_ROLL_EMPTY;
     }
     let config = &group.update_config;
-    let batch = match (
-        config["maxUnavailable"].as_i64(),
-        config["maxUnavailablePercentage"].as_i64(),
-    ) {
+    let batch = match (config["maxUnavailable"].as_i64(), config["maxUnavailablePercentage"].as_i64()) {
         (Some(count), _) => count,
         (None, Some(percentage)) => (nodes * percentage).div_euclid(100),
         (None, None) => 1,
     };
-    let batches =
-        u32::try_from(nodes.div_euclid(batch.max(1)) + i64::from(nodes % batch.max(1) > 0))
-            .unwrap_or(1);
+    let batches = u32::try_from(nodes.div_euclid(batch.max(1)) + i64::from(nodes % batch.max(1) > 0)).unwrap_or(1);
     let (low, high) = durations::NODEGROUP_ROLL_BATCH;
     (low * f64::from(batches), high * f64::from(batches))
 }
@@ -294,40 +237,28 @@ fn run(
     }
     let asked = check_free(cluster, group)
         .and_then(|()| asked(account, cluster, group))
-        .map_err(|error| {
-            error
-                .with("clusterName", cluster_name.as_str())
-                .with("nodegroupName", name)
-        })?;
+        .map_err(|error| error.with("clusterName", cluster_name.as_str()).with("nodegroupName", name))?;
     let update = Update::begin(account, asked.kind, asked.params);
     let (low, high) = asked.takes;
-    let due = account.draw_due(
-        &format!("nodegroup/{cluster_name}/{name}"),
-        "update",
-        low,
-        high,
-    );
+    let due = account.draw_due(&format!("nodegroup/{cluster_name}/{name}"), "update", low, high);
     let answer = json!({"update": update.answer()});
     let group = params::nodegroup_mut(account, &cluster_name, name)?;
     group.status = Status::Updating;
     group.due_ms = Some(due);
-    group.running = Some(Running {
-        update_id: update.id.clone(),
-        change: asked.change,
-    });
+    group.running = Some(Running { update_id: update.id.clone(), change: asked.change });
     group.updates.insert(update.id.clone(), update);
-    params::cluster_mut(account, &cluster_name)?
-        .tokens
-        .remember(operation, params, &format!("nodegroup/{name}"), &answer);
+    params::cluster_mut(account, &cluster_name)?.tokens.remember(
+        operation,
+        params,
+        &format!("nodegroup/{name}"),
+        &answer,
+    );
     Ok(answer)
 }
 
 fn check_free(cluster: &Cluster, group: &Nodegroup) -> Result<(), ApiError> {
     if let Some(running) = &group.running {
-        return Err(in_use(format!(
-            "Nodegroup {} currently has update {} in progress",
-            group.name, running.update_id
-        )));
+        return Err(in_use(format!("Nodegroup {} currently has update {} in progress", group.name, running.update_id)));
     }
     match group.status {
         Status::Active | Status::Degraded => {}
@@ -347,10 +278,7 @@ fn check_free(cluster: &Cluster, group: &Nodegroup) -> Result<(), ApiError> {
         }
     }
     if cluster.status == Status::Deleting {
-        return Err(invalid_request(format!(
-            "Cluster {} is being deleted",
-            cluster.name
-        )));
+        return Err(invalid_request(format!("Cluster {} is being deleted", cluster.name)));
     }
     Ok(())
 }

@@ -7,12 +7,11 @@ use super::super::ec2::{self, NewInterface, Tags, instance_shape};
 use super::super::{Account, ApiError};
 use super::model::{Cluster, ClusterChange, Nodegroup, Status};
 use super::params::{
-    self, arn, check_name, choice, in_use, invalid_parameter, invalid_request, limit_exceeded,
-    page_of_names, required, text, uuid,
+    self, arn, check_name, choice, in_use, invalid_parameter, invalid_request, limit_exceeded, page_of_names, required,
+    text, uuid,
 };
 use super::{
-    access_entries, answers, durations, launch, machines, nodegroup_checks as checks, outside,
-    user_data, versions,
+    access_entries, answers, durations, launch, machines, nodegroup_checks as checks, outside, user_data, versions,
 };
 
 /// EKS service quota L-6D54EA21.
@@ -26,35 +25,22 @@ pub(super) fn create(account: &mut Account, params: &Value) -> Result<Value, Api
         return Ok(answer);
     }
     let name = required(params, "nodegroupName")?.to_owned();
-    let mut group = checked(account, params, cluster, &name).map_err(|error| {
-        error
-            .with("clusterName", cluster_name.as_str())
-            .with("nodegroupName", name.as_str())
-    })?;
+    let mut group = checked(account, params, cluster, &name)
+        .map_err(|error| error.with("clusterName", cluster_name.as_str()).with("nodegroupName", name.as_str()))?;
     begin(account, &cluster_name, &mut group);
     let answer = json!({"nodegroup": answers::nodegroup(&cluster_name, &group)});
     let role = group.node_role.clone();
     let desired = group.scaling.desired;
     let cluster = params::cluster_mut(account, &cluster_name)?;
     cluster.nodegroups.insert(name.clone(), group);
-    cluster.tokens.remember(
-        "CreateNodegroup",
-        params,
-        &format!("nodegroup/{name}"),
-        &answer,
-    );
+    cluster.tokens.remember("CreateNodegroup", params, &format!("nodegroup/{name}"), &answer);
     access_entries::add_for_nodes(account, &cluster_name, &role)?;
     start_nodes(account, &cluster_name, &name, desired)?;
     Ok(answer)
 }
 
 /// The group that the request asks for. Nothing is drawn or made yet.
-fn checked(
-    account: &Account,
-    params: &Value,
-    cluster: &Cluster,
-    name: &str,
-) -> Result<Nodegroup, ApiError> {
+fn checked(account: &Account, params: &Value, cluster: &Cluster, name: &str) -> Result<Nodegroup, ApiError> {
     check_room(cluster, name)?;
     let version = node_version(params, cluster)?;
     let node_role = required(params, "nodeRole")?.to_owned();
@@ -67,11 +53,7 @@ fn checked(
         .transpose()?;
     let machines = machines::machines(params, launch.as_ref(), &version)?;
     let user_data = launch.as_ref().and_then(|it| it.user_data.as_deref());
-    let capacity_type = choice(
-        params,
-        "capacityType",
-        &["ON_DEMAND", "SPOT", "CAPACITY_BLOCK"],
-    )?;
+    let capacity_type = choice(params, "capacityType", &["ON_DEMAND", "SPOT", "CAPACITY_BLOCK"])?;
     Ok(Nodegroup {
         name: name.to_owned(),
         arn: String::new(),
@@ -110,10 +92,7 @@ fn check_room(cluster: &Cluster, name: &str) -> Result<(), ApiError> {
     check_name("nodegroup name", name, 63)?;
     check_cluster(cluster)?;
     if cluster.nodegroups.contains_key(name) {
-        return Err(in_use(format!(
-            "NodeGroup already exists with name {name} and cluster name {}",
-            cluster.name
-        )));
+        return Err(in_use(format!("NodeGroup already exists with name {name} and cluster name {}", cluster.name)));
     }
     if cluster.nodegroups.len() >= MOST_NODEGROUPS {
         return Err(limit_exceeded(format!(
@@ -133,11 +112,8 @@ fn begin(account: &mut Account, cluster_name: &str, group: &mut Nodegroup) {
         outside::ensure_service_linked(account, &["spot.amazonaws.com"]);
     }
     let id = uuid(account);
-    let (low, high) = if group.scaling.desired > 0 {
-        durations::NODEGROUP_CREATE
-    } else {
-        durations::NODEGROUP_CREATE_EMPTY
-    };
+    let (low, high) =
+        if group.scaling.desired > 0 { durations::NODEGROUP_CREATE } else { durations::NODEGROUP_CREATE_EMPTY };
     let what = owner(cluster_name, &group.name);
     group.due_ms = Some(account.draw_due(&what, "create", low, high));
     group.arn = arn(account, &format!("{what}/{id}"));
@@ -157,10 +133,7 @@ fn max_pods(cluster: &Cluster, types: &[String]) -> u32 {
 /// The cluster must be ACTIVE; settings that change meanwhile do not matter, a
 /// new version does.
 fn check_cluster(cluster: &Cluster) -> Result<(), ApiError> {
-    let upgrading = cluster
-        .running
-        .as_ref()
-        .is_some_and(|running| matches!(running.change, ClusterChange::Version(_)));
+    let upgrading = cluster.running.as_ref().is_some_and(|running| matches!(running.change, ClusterChange::Version(_)));
     match cluster.status {
         Status::Active => Ok(()),
         Status::Updating if !upgrading => Ok(()),
@@ -206,19 +179,9 @@ fn prefix_delegation(cluster: &Cluster) -> bool {
 }
 
 /// Starts nodes: each is an instance with an interface, in the subnets by turns.
-pub(super) fn start_nodes(
-    account: &mut Account,
-    cluster_name: &str,
-    name: &str,
-    count: i64,
-) -> Result<(), ApiError> {
+pub(super) fn start_nodes(account: &mut Account, cluster_name: &str, name: &str, count: i64) -> Result<(), ApiError> {
     let group = params::nodegroup_mut(account, cluster_name, name)?.clone();
-    for subnet_id in group
-        .subnet_ids
-        .iter()
-        .cycle()
-        .take(usize::try_from(count).unwrap_or(0))
-    {
+    for subnet_id in group.subnet_ids.iter().cycle().take(usize::try_from(count).unwrap_or(0)) {
         let instance_id = format!("i-{}", account.draw_hex(17));
         ec2::attach_interface(
             account,
@@ -229,10 +192,7 @@ pub(super) fn start_nodes(
                 owner: Some(owner(cluster_name, name)),
                 instance_id: Some(instance_id.clone()),
                 tags: Tags::from([
-                    (
-                        "cluster.k8s.amazonaws.com/name".to_owned(),
-                        cluster_name.to_owned(),
-                    ),
+                    ("cluster.k8s.amazonaws.com/name".to_owned(), cluster_name.to_owned()),
                     ("node.k8s.amazonaws.com/instance_id".to_owned(), instance_id),
                 ]),
             },
@@ -288,19 +248,12 @@ pub(super) fn delete(account: &mut Account, params: &Value) -> Result<Value, Api
         _ => None,
     };
     if let Some(busy) = busy {
-        return Err(in_use(format!(
-            "Cannot delete because nodegroup {name} currently has {busy} in progress"
-        ))
-        .with("clusterName", cluster_name)
-        .with("nodegroupName", name));
+        return Err(in_use(format!("Cannot delete because nodegroup {name} currently has {busy} in progress"))
+            .with("clusterName", cluster_name)
+            .with("nodegroupName", name));
     }
     let (low, high) = durations::NODEGROUP_DELETE;
-    let due = account.draw_due(
-        &format!("nodegroup/{cluster_name}/{name}"),
-        "delete",
-        low,
-        high,
-    );
+    let due = account.draw_due(&format!("nodegroup/{cluster_name}/{name}"), "delete", low, high);
     let group = params::nodegroup_mut(account, &cluster_name, name)?;
     group.status = Status::Deleting;
     group.due_ms = Some(due);

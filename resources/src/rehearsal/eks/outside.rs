@@ -37,9 +37,7 @@ fn role<'a>(account: &'a Account, arn: &str) -> Result<&'a iam::Role, ApiError> 
 pub(super) fn check_cluster_role(account: &Account, arn: &str) -> Result<(), ApiError> {
     let role = role(account, arn)?;
     if !role.trusts_service(account.now_ms, "eks.amazonaws.com", "sts:AssumeRole") {
-        return Err(invalid_parameter(
-            "Role could not be assumed because the trusted entity is not correct",
-        ));
+        return Err(invalid_parameter("Role could not be assumed because the trusted entity is not correct"));
     }
     if !has_policy(account, role, CLUSTER_POLICY) {
         return Err(invalid_parameter(format!(
@@ -58,9 +56,7 @@ pub(super) fn check_node_role(account: &Account, arn: &str) -> Result<(), ApiErr
             "Following required service principals [ec2.amazonaws.com] were not found in the trust relationships of nodeRole {arn}"
         )));
     }
-    let registry = REGISTRY_POLICIES
-        .iter()
-        .any(|policy| has_policy(account, role, policy));
+    let registry = REGISTRY_POLICIES.iter().any(|policy| has_policy(account, role, policy));
     if !registry || !has_policy(account, role, NODE_POLICY) {
         return Err(invalid_parameter(format!(
             "The provided role doesn't have the Amazon EKS Managed Policies associated with it. Please ensure the following policies [arn:aws:iam::aws:policy/{NODE_POLICY}, arn:aws:iam::aws:policy/{}] are attached",
@@ -90,10 +86,9 @@ pub(super) fn check_pod_identity_role(account: &Account, arn: &str) -> Result<()
 }
 
 fn has_policy(account: &Account, role: &iam::Role, policy: &str) -> bool {
-    role.visible_policy_arns(account.now_ms).iter().any(|arn| {
-        arn.strip_suffix(policy)
-            .is_some_and(|prefix| prefix.ends_with(":aws:policy/"))
-    })
+    role.visible_policy_arns(account.now_ms)
+        .iter()
+        .any(|arn| arn.strip_suffix(policy).is_some_and(|prefix| prefix.ends_with(":aws:policy/")))
 }
 
 /// A principal of an access entry. EKS asks IAM about principals of its own
@@ -101,10 +96,7 @@ fn has_policy(account: &Account, role: &iam::Role, policy: &str) -> bool {
 pub(super) fn check_principal(account: &Account, arn: &str) -> Result<(), ApiError> {
     let invalid = || invalid_parameter("The specified principalArn is invalid: invalid principal.");
     let prefix = format!("arn:{}:iam::", ec2::partition(&account.region));
-    let (owner, what) = arn
-        .strip_prefix(&prefix)
-        .and_then(|rest| rest.split_once(':'))
-        .ok_or_else(invalid)?;
+    let (owner, what) = arn.strip_prefix(&prefix).and_then(|rest| rest.split_once(':')).ok_or_else(invalid)?;
     if owner.len() != 12 || !(what.starts_with("role/") || what.starts_with("user/")) {
         return Err(invalid());
     }
@@ -116,12 +108,7 @@ pub(super) fn check_principal(account: &Account, arn: &str) -> Result<(), ApiErr
 
 /// The caller's role: who creates a cluster can become its administrator.
 pub(super) fn caller(account: &Account) -> String {
-    account
-        .iam
-        .roles
-        .get(iam::CALLER_ROLE)
-        .map(|role| role.arn.clone())
-        .unwrap_or_default()
+    account.iam.roles.get(iam::CALLER_ROLE).map(|role| role.arn.clone()).unwrap_or_default()
 }
 
 /// The service-linked roles that EKS needs; made if they are not there.
@@ -142,19 +129,13 @@ pub(super) fn check_key(account: &Account, arn: &str) -> Result<(), ApiError> {
         ))
     })?;
     let key = &answer["KeyMetadata"];
-    if key["KeyState"]
-        .as_str()
-        .is_some_and(|state| state != "Enabled")
-    {
+    if key["KeyState"].as_str().is_some_and(|state| state != "Enabled") {
         return Err(invalid_parameter(format!(
             "The keyArn in encryptionConfig provider is invalid: key {arn} is in state {}",
             key["KeyState"].as_str().unwrap_or_default()
         )));
     }
-    if key["KeySpec"]
-        .as_str()
-        .is_some_and(|spec| spec != "SYMMETRIC_DEFAULT")
-    {
+    if key["KeySpec"].as_str().is_some_and(|spec| spec != "SYMMETRIC_DEFAULT") {
         return Err(invalid_parameter(format!(
             "The keyArn in encryptionConfig provider is invalid: key {arn} is not symmetric"
         )));
@@ -166,6 +147,5 @@ pub(super) fn check_key(account: &Account, arn: &str) -> Result<(), ApiError> {
 /// it writes its first line and nobody made it before.
 pub(super) fn ensure_log_group(account: &mut Account, name: &str) {
     // Refused when the group is there, and then there is nothing to do.
-    let _: Result<Value, ApiError> =
-        logs::call(account, "CreateLogGroup", &json!({"logGroupName": name}));
+    let _: Result<Value, ApiError> = logs::call(account, "CreateLogGroup", &json!({"logGroupName": name}));
 }

@@ -30,10 +30,7 @@ pub(super) fn limit_exceeded(message: impl Into<String>) -> ApiError {
 
 /// A string member, if it is there and not empty.
 pub(super) fn text<'a>(params: &'a Value, name: &str) -> Option<&'a str> {
-    params
-        .get(name)
-        .and_then(Value::as_str)
-        .filter(|text| !text.is_empty())
+    params.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
 /// A string member that must be there.
@@ -45,14 +42,8 @@ pub(super) fn required<'a>(params: &'a Value, name: &str) -> Result<&'a str, Api
 pub(super) fn number(params: &Value, name: &str) -> Result<Option<i64>, ApiError> {
     match params.get(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::Number(number)) => number
-            .as_i64()
-            .map(Some)
-            .ok_or_else(|| not_a(name, "an integer")),
-        Some(Value::String(text)) => text
-            .parse()
-            .map(Some)
-            .map_err(|_| not_a(name, "an integer")),
+        Some(Value::Number(number)) => number.as_i64().map(Some).ok_or_else(|| not_a(name, "an integer")),
+        Some(Value::String(text)) => text.parse().map(Some).map_err(|_| not_a(name, "an integer")),
         Some(_) => Err(not_a(name, "an integer")),
     }
 }
@@ -69,20 +60,13 @@ pub(super) fn flag(params: &Value, name: &str) -> Result<Option<bool>, ApiError>
 }
 
 fn not_a(name: &str, what: &str) -> ApiError {
-    ApiError::new(
-        400,
-        "SerializationException",
-        format!("{name} is not {what}"),
-    )
+    ApiError::new(400, "SerializationException", format!("{name} is not {what}"))
 }
 
 /// A list of strings; a single query member counts as a list of one.
 pub(super) fn texts(params: &Value, name: &str) -> Vec<String> {
     match params.get(name) {
-        Some(Value::Array(items)) => items
-            .iter()
-            .filter_map(|item| item.as_str().map(str::to_owned))
-            .collect(),
+        Some(Value::Array(items)) => items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect(),
         Some(Value::String(text)) => vec![text.clone()],
         _ => Vec::new(),
     }
@@ -94,11 +78,7 @@ pub(super) fn structure<'a>(params: &'a Value, name: &str) -> Option<&'a Map<Str
 }
 
 /// A member of an enum.
-pub(super) fn choice<'a>(
-    params: &'a Value,
-    name: &str,
-    allowed: &[&str],
-) -> Result<Option<&'a str>, ApiError> {
+pub(super) fn choice<'a>(params: &'a Value, name: &str, allowed: &[&str]) -> Result<Option<&'a str>, ApiError> {
     match text(params, name) {
         Some(value) if !allowed.contains(&value) => Err(invalid_parameter(format!(
             "Value '{value}' at '{name}' failed to satisfy constraint: Member must satisfy enum value set: [{}]",
@@ -110,22 +90,15 @@ pub(super) fn choice<'a>(
 
 /// Checks a name against EKS's pattern `^[0-9A-Za-z][A-Za-z0-9-_]*`.
 pub(super) fn check_name(member: &str, name: &str, longest: usize) -> Result<(), ApiError> {
-    let first = name
-        .chars()
-        .next()
-        .is_some_and(|c| c.is_ascii_alphanumeric());
-    let rest = name
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    let first = name.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
+    let rest = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
     if !first || !rest {
         return Err(invalid_parameter(format!(
             "The {member} parameter contains invalid characters: '{name}'. It should begin with letter or digit and can have any of the following characters: the set of Unicode letters, digits, hyphens and underscores."
         )));
     }
     if name.len() > longest {
-        return Err(invalid_parameter(format!(
-            "The {member} parameter '{name}' is longer than {longest} characters."
-        )));
+        return Err(invalid_parameter(format!("The {member} parameter '{name}' is longer than {longest} characters.")));
     }
     Ok(())
 }
@@ -134,9 +107,7 @@ pub(super) fn check_name(member: &str, name: &str, longest: usize) -> Result<(),
 pub(super) fn tags(params: &Value) -> Result<Tags, ApiError> {
     let mut tags = Tags::new();
     for (key, value) in structure(params, "tags").into_iter().flatten() {
-        let value = value
-            .as_str()
-            .ok_or_else(|| not_a("tags", "a map of strings"))?;
+        let value = value.as_str().ok_or_else(|| not_a("tags", "a map of strings"))?;
         check_tag(key, value)?;
         tags.insert(key.clone(), value.to_owned());
     }
@@ -147,9 +118,7 @@ pub(super) fn tags(params: &Value) -> Result<Tags, ApiError> {
 /// Tag limits of the EKS API: 50 tags, 128 and 256 characters, no `aws:`.
 pub(super) fn check_tag(key: &str, value: &str) -> Result<(), ApiError> {
     if key.to_ascii_lowercase().starts_with("aws:") {
-        return Err(invalid_parameter(format!(
-            "Tag keys starting with 'aws:' are reserved for internal use: {key}"
-        )));
+        return Err(invalid_parameter(format!("Tag keys starting with 'aws:' are reserved for internal use: {key}")));
     }
     if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 {
         return Err(invalid_parameter(format!(
@@ -177,9 +146,7 @@ pub(super) fn page(
         None => 100,
         Some(n @ 1..=100) => usize::try_from(n).unwrap_or(100),
         Some(n) => {
-            return Err(invalid_parameter(format!(
-                "maxResults must be between 1 and 100, but was {n}"
-            )));
+            return Err(invalid_parameter(format!("maxResults must be between 1 and 100, but was {n}")));
         }
     };
     items.sort_by(|left, right| left.0.cmp(&right.0));
@@ -194,10 +161,7 @@ pub(super) fn page(
     let next = (items.len() > size).then(|| URL_SAFE_NO_PAD.encode(&items[size - 1].0));
     items.truncate(size);
     let mut answer = Map::new();
-    answer.insert(
-        member.to_owned(),
-        items.into_iter().map(|(_, item)| item).collect(),
-    );
+    answer.insert(member.to_owned(), items.into_iter().map(|(_, item)| item).collect());
     if let Some(token) = next {
         answer.insert("nextToken".to_owned(), Value::String(token));
     }
@@ -210,9 +174,7 @@ pub(super) fn page_of_names<'a>(
     member: &str,
     names: impl Iterator<Item = &'a String>,
 ) -> Result<Value, ApiError> {
-    let items = names
-        .map(|name| (name.clone(), Value::String(name.clone())))
-        .collect();
+    let items = names.map(|name| (name.clone(), Value::String(name.clone()))).collect();
     page(params, member, items).map(Value::Object)
 }
 
@@ -225,25 +187,13 @@ pub(super) fn seconds(ms: u64) -> Value {
 
 /// The ARN of an EKS resource, e.g. of `cluster/NAME`.
 pub(super) fn arn(account: &Account, resource: &str) -> String {
-    format!(
-        "arn:{}:eks:{}:{}:{resource}",
-        ec2::partition(&account.region),
-        account.region,
-        account.account_id
-    )
+    format!("arn:{}:eks:{}:{}:{resource}", ec2::partition(&account.region), account.region, account.account_id)
 }
 
 /// A drawn id in the form of a UUID.
 pub(super) fn uuid(account: &mut Account) -> String {
     let hex = account.draw_hex(32);
-    format!(
-        "{}-{}-{}-{}-{}",
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..]
-    )
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
 pub(super) fn no_cluster(name: &str) -> ApiError {
@@ -251,36 +201,18 @@ pub(super) fn no_cluster(name: &str) -> ApiError {
 }
 
 /// The cluster that the request names in `member` (`name` or `clusterName`).
-pub(super) fn cluster<'a>(
-    account: &'a Account,
-    params: &Value,
-    member: &str,
-) -> Result<&'a Cluster, ApiError> {
+pub(super) fn cluster<'a>(account: &'a Account, params: &Value, member: &str) -> Result<&'a Cluster, ApiError> {
     let name = required(params, member)?;
-    account
-        .eks
-        .clusters
-        .get(name)
-        .ok_or_else(|| no_cluster(name))
+    account.eks.clusters.get(name).ok_or_else(|| no_cluster(name))
 }
 
 /// The cluster of that name, to change.
-pub(super) fn cluster_mut<'a>(
-    account: &'a mut Account,
-    name: &str,
-) -> Result<&'a mut Cluster, ApiError> {
-    account
-        .eks
-        .clusters
-        .get_mut(name)
-        .ok_or_else(|| no_cluster(name))
+pub(super) fn cluster_mut<'a>(account: &'a mut Account, name: &str) -> Result<&'a mut Cluster, ApiError> {
+    account.eks.clusters.get_mut(name).ok_or_else(|| no_cluster(name))
 }
 
 pub(super) fn nodegroup<'a>(cluster: &'a Cluster, name: &str) -> Result<&'a Nodegroup, ApiError> {
-    cluster
-        .nodegroups
-        .get(name)
-        .ok_or_else(|| no_nodegroup(&cluster.name, name))
+    cluster.nodegroups.get(name).ok_or_else(|| no_nodegroup(&cluster.name, name))
 }
 
 pub(super) fn nodegroup_mut<'a>(
@@ -288,23 +220,15 @@ pub(super) fn nodegroup_mut<'a>(
     cluster_name: &str,
     name: &str,
 ) -> Result<&'a mut Nodegroup, ApiError> {
-    cluster_mut(account, cluster_name)?
-        .nodegroups
-        .get_mut(name)
-        .ok_or_else(|| no_nodegroup(cluster_name, name))
+    cluster_mut(account, cluster_name)?.nodegroups.get_mut(name).ok_or_else(|| no_nodegroup(cluster_name, name))
 }
 
 fn no_nodegroup(cluster: &str, name: &str) -> ApiError {
-    not_found(format!("No node group found for name: {name}."))
-        .with("clusterName", cluster)
-        .with("nodegroupName", name)
+    not_found(format!("No node group found for name: {name}.")).with("clusterName", cluster).with("nodegroupName", name)
 }
 
 pub(super) fn addon<'a>(cluster: &'a Cluster, name: &str) -> Result<&'a Addon, ApiError> {
-    cluster
-        .addons
-        .get(name)
-        .ok_or_else(|| no_addon(&cluster.name, name))
+    cluster.addons.get(name).ok_or_else(|| no_addon(&cluster.name, name))
 }
 
 pub(super) fn addon_mut<'a>(
@@ -312,10 +236,7 @@ pub(super) fn addon_mut<'a>(
     cluster_name: &str,
     name: &str,
 ) -> Result<&'a mut Addon, ApiError> {
-    cluster_mut(account, cluster_name)?
-        .addons
-        .get_mut(name)
-        .ok_or_else(|| no_addon(cluster_name, name))
+    cluster_mut(account, cluster_name)?.addons.get_mut(name).ok_or_else(|| no_addon(cluster_name, name))
 }
 
 fn no_addon(cluster: &str, name: &str) -> ApiError {

@@ -5,9 +5,7 @@ use serde_json::{Value, json};
 use super::super::ec2::Tags;
 use super::super::{Account, ApiError};
 use super::model::{Association, Cluster};
-use super::params::{
-    self, arn, flag, in_use, invalid_request, not_found, page, required, seconds, structure, text,
-};
+use super::params::{self, arn, flag, in_use, invalid_request, not_found, page, required, seconds, structure, text};
 use super::{addon_checks, outside};
 
 /// What an association is made from.
@@ -22,15 +20,8 @@ pub(super) struct New {
 }
 
 /// The association of a service account.
-pub(super) fn find<'a>(
-    cluster: &'a Cluster,
-    namespace: &str,
-    service_account: &str,
-) -> Option<&'a Association> {
-    cluster
-        .associations
-        .values()
-        .find(|it| it.namespace == namespace && it.service_account == service_account)
+pub(super) fn find<'a>(cluster: &'a Cluster, namespace: &str, service_account: &str) -> Option<&'a Association> {
+    cluster.associations.values().find(|it| it.namespace == namespace && it.service_account == service_account)
 }
 
 /// EKS's refusal of a second association for a service account.
@@ -42,21 +33,14 @@ pub(super) fn exists(association: &Association) -> ApiError {
 ///
 /// # Errors
 /// The service account has one already, or there is no such cluster.
-pub(super) fn add(
-    account: &mut Account,
-    cluster_name: &str,
-    new: New,
-) -> Result<Association, ApiError> {
+pub(super) fn add(account: &mut Account, cluster_name: &str, new: New) -> Result<Association, ApiError> {
     let cluster = params::cluster_mut(account, cluster_name)?;
     if let Some(other) = find(cluster, &new.namespace, &new.service_account) {
         return Err(exists(other).with("clusterName", cluster_name));
     }
     let id = format!("a-{}", account.draw_hex(17));
     let association = Association {
-        arn: arn(
-            account,
-            &format!("podidentityassociation/{cluster_name}/{id}"),
-        ),
+        arn: arn(account, &format!("podidentityassociation/{cluster_name}/{id}")),
         id: id.clone(),
         namespace: new.namespace,
         service_account: new.service_account,
@@ -68,21 +52,13 @@ pub(super) fn add(
         modified_ms: account.now_ms,
         tags: new.tags,
     };
-    params::cluster_mut(account, cluster_name)?
-        .associations
-        .insert(id, association.clone());
+    params::cluster_mut(account, cluster_name)?.associations.insert(id, association.clone());
     Ok(association)
 }
 
 /// Removes the associations that an addon owns.
-pub(super) fn remove_owned(
-    account: &mut Account,
-    cluster_name: &str,
-    addon_arn: &str,
-) -> Result<(), ApiError> {
-    params::cluster_mut(account, cluster_name)?
-        .associations
-        .retain(|_, it| it.owner_arn.as_deref() != Some(addon_arn));
+pub(super) fn remove_owned(account: &mut Account, cluster_name: &str, addon_arn: &str) -> Result<(), ApiError> {
+    params::cluster_mut(account, cluster_name)?.associations.retain(|_, it| it.owner_arn.as_deref() != Some(addon_arn));
     Ok(())
 }
 
@@ -90,10 +66,7 @@ pub(super) fn remove_owned(
 pub(super) fn create(account: &mut Account, params: &Value) -> Result<Value, ApiError> {
     let cluster = params::cluster(account, params, "clusterName")?;
     let cluster_name = cluster.name.clone();
-    if let Some(answer) = cluster
-        .tokens
-        .replay("CreatePodIdentityAssociation", params)?
-    {
+    if let Some(answer) = cluster.tokens.replay("CreatePodIdentityAssociation", params)? {
         return Ok(answer);
     }
     let named = |error: ApiError| error.with("clusterName", cluster_name.as_str());
@@ -114,14 +87,12 @@ pub(super) fn create(account: &mut Account, params: &Value) -> Result<Value, Api
     outside::check_pod_identity_role(account, &new.role_arn).map_err(named)?;
     let association = add(account, &cluster_name, new)?;
     let answer = json!({"association": answer(&cluster_name, &association)});
-    params::cluster_mut(account, &cluster_name)?
-        .tokens
-        .remember(
-            "CreatePodIdentityAssociation",
-            params,
-            &association.id,
-            &answer,
-        );
+    params::cluster_mut(account, &cluster_name)?.tokens.remember(
+        "CreatePodIdentityAssociation",
+        params,
+        &association.id,
+        &answer,
+    );
     Ok(answer)
 }
 
@@ -155,8 +126,7 @@ fn summary(cluster_name: &str, association: &Association) -> Value {
 fn named<'a>(cluster: &'a Cluster, params: &Value) -> Result<&'a Association, ApiError> {
     let id = required(params, "associationId")?;
     cluster.associations.get(id).ok_or_else(|| {
-        not_found(format!("No pod identity association found for: {id}"))
-            .with("clusterName", cluster.name.as_str())
+        not_found(format!("No pod identity association found for: {id}")).with("clusterName", cluster.name.as_str())
     })
 }
 
@@ -173,9 +143,7 @@ pub(super) fn list(account: &mut Account, params: &Value) -> Result<Value, ApiEr
         .associations
         .values()
         .filter(|it| text(params, "namespace").is_none_or(|wanted| wanted == it.namespace))
-        .filter(|it| {
-            text(params, "serviceAccount").is_none_or(|wanted| wanted == it.service_account)
-        })
+        .filter(|it| text(params, "serviceAccount").is_none_or(|wanted| wanted == it.service_account))
         .map(|it| (it.id.clone(), summary(&cluster.name, it)))
         .collect();
     page(params, "associations", items).map(Value::Object)
@@ -186,10 +154,7 @@ pub(super) fn update(account: &mut Account, params: &Value) -> Result<Value, Api
     let cluster = params::cluster(account, params, "clusterName")?;
     let cluster_name = cluster.name.clone();
     let id = named(cluster, params)?.id.clone();
-    if let Some(answer) = cluster
-        .tokens
-        .replay("UpdatePodIdentityAssociation", params)?
-    {
+    if let Some(answer) = cluster.tokens.replay("UpdatePodIdentityAssociation", params)? {
         return Ok(answer);
     }
     let role = text(params, "roleArn").map(str::to_owned);
@@ -204,15 +169,12 @@ pub(super) fn update(account: &mut Account, params: &Value) -> Result<Value, Api
         association.role_arn = role.unwrap_or_else(|| association.role_arn.clone());
         association.disable_session_tags = session_tags.unwrap_or(association.disable_session_tags);
         if structure(params, "targetRoleArn").is_none() {
-            association.target_role_arn = text(params, "targetRoleArn")
-                .map(str::to_owned)
-                .or_else(|| association.target_role_arn.clone());
+            association.target_role_arn =
+                text(params, "targetRoleArn").map(str::to_owned).or_else(|| association.target_role_arn.clone());
         }
     }
     let answer = json!({"association": answer(&cluster_name, named(cluster, params)?)});
-    cluster
-        .tokens
-        .remember("UpdatePodIdentityAssociation", params, &id, &answer);
+    cluster.tokens.remember("UpdatePodIdentityAssociation", params, &id, &answer);
     Ok(answer)
 }
 

@@ -49,25 +49,13 @@ fn earliest(account: &Account) -> Option<(u64, Due)> {
     let mut all: Vec<(u64, Due)> = Vec::new();
     for cluster in eks.clusters.values() {
         let name = || cluster.name.clone();
-        all.extend(
-            cluster
-                .log_group_due_ms
-                .map(|due| (due, Due::FirstLog(name()))),
-        );
+        all.extend(cluster.log_group_due_ms.map(|due| (due, Due::FirstLog(name()))));
         all.extend(cluster.due_ms.map(|due| (due, Due::Cluster(name()))));
         for addon in cluster.addons.values() {
-            all.extend(
-                addon
-                    .due_ms
-                    .map(|due| (due, Due::Addon(name(), addon.name.clone()))),
-            );
+            all.extend(addon.due_ms.map(|due| (due, Due::Addon(name(), addon.name.clone()))));
         }
         for group in cluster.nodegroups.values() {
-            all.extend(
-                group
-                    .due_ms
-                    .map(|due| (due, Due::Nodegroup(name(), group.name.clone()))),
-            );
+            all.extend(group.due_ms.map(|due| (due, Due::Nodegroup(name(), group.name.clone()))));
         }
     }
     for (index, late) in eks.late_log_groups.iter().enumerate() {
@@ -151,25 +139,16 @@ fn apply_to_cluster(account: &mut Account, name: &str, change: ClusterChange) {
     };
     let network = &mut cluster.network;
     match change {
-        ClusterChange::EndpointAccess {
-            public,
-            private,
-            public_cidrs,
-        } => {
+        ClusterChange::EndpointAccess { public, private, public_cidrs } => {
             network.endpoint_public = public;
             network.endpoint_private = private;
             network.public_cidrs = public_cidrs;
         }
-        ClusterChange::Vpc {
-            subnet_ids,
-            security_group_ids,
-        } => {
+        ClusterChange::Vpc { subnet_ids, security_group_ids } => {
             network.subnet_ids = subnet_ids;
             network.security_group_ids = security_group_ids;
             let owner = format!("cluster/{name}");
-            ec2::remove_interfaces(account, |interface| {
-                interface.owner.as_ref() == Some(&owner)
-            });
+            ec2::remove_interfaces(account, |interface| interface.owner.as_ref() == Some(&owner));
             // It fails only for a missing subnet, and this account never loses one.
             let _ = clusters::attach_interfaces(account, name);
         }
@@ -202,15 +181,10 @@ fn end_cluster_deletion(account: &mut Account, name: &str) {
     };
     account.eks.tokens.forget(&format!("cluster/{name}"));
     let owner = format!("cluster/{name}");
-    ec2::remove_interfaces(account, |interface| {
-        interface.owner.as_ref() == Some(&owner)
-    });
+    ec2::remove_interfaces(account, |interface| interface.owner.as_ref() == Some(&owner));
     ec2::remove_group(account, &cluster.network.cluster_security_group_id);
     if !cluster.logging.is_empty() && account.draw() < durations::LATE_LOG_PROBABILITY {
         let due_ms = wait(account, durations::LATE_LOG);
-        account.eks.late_log_groups.push(LateLogGroup {
-            due_ms,
-            cluster: name.to_owned(),
-        });
+        account.eks.late_log_groups.push(LateLogGroup { due_ms, cluster: name.to_owned() });
     }
 }

@@ -45,11 +45,7 @@ fn set_running(account: &mut Account, cluster_name: &str, name: &str) {
     let missing = needs_nodes && cluster.nodes_for_pods() == 0;
     if let Some(addon) = cluster.addons.get_mut(name) {
         addon.issues.clear();
-        addon.status = if missing {
-            Status::Degraded
-        } else {
-            Status::Active
-        };
+        addon.status = if missing { Status::Degraded } else { Status::Active };
         if missing {
             addon.issues.push(Issue {
                 code: "InsufficientNumberOfReplicas".to_owned(),
@@ -120,8 +116,7 @@ pub(super) fn settle_replicas(account: &mut Account, cluster_name: &str) {
             Status::Active if !has_nodes => set_running(account, cluster_name, &name),
             Status::Degraded if has_nodes && !waits => {
                 let (low, high) = durations::ADDON_RECOVERY;
-                let due =
-                    account.draw_due(&format!("addon/{cluster_name}/{name}"), "ready", low, high);
+                let due = account.draw_due(&format!("addon/{cluster_name}/{name}"), "ready", low, high);
                 if let Ok(addon) = params::addon_mut(account, cluster_name, &name) {
                     addon.due_ms = Some(due);
                 }

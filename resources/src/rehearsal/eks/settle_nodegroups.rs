@@ -35,12 +35,7 @@ fn end_nodegroup_creation(account: &mut Account, cluster_name: &str, name: &str)
         return;
     };
     let has_nodes = group.scaling.desired > 0;
-    let mut issue = failure.or_else(|| {
-        group
-            .doomed
-            .clone()
-            .filter(|issue| has_nodes || is_configuration(issue))
-    });
+    let mut issue = failure.or_else(|| group.doomed.clone().filter(|issue| has_nodes || is_configuration(issue)));
     if issue.is_none() && has_nodes && !has_cni {
         // Nodes wait for a CNI until EKS gives up.
         let waited = now_ms.saturating_sub(group.created_ms);
@@ -96,13 +91,7 @@ fn apply(account: &mut Account, cluster_name: &str, name: &str, change: Nodegrou
     };
     let before = group.scaling.desired;
     match change {
-        NodegroupChange::Config {
-            scaling,
-            labels,
-            taints,
-            update_config,
-            node_repair,
-        } => {
+        NodegroupChange::Config { scaling, labels, taints, update_config, node_repair } => {
             group.scaling = scaling;
             group.labels = labels;
             group.taints = taints;
@@ -151,14 +140,9 @@ fn end_nodegroup_deletion(account: &mut Account, cluster_name: &str, name: &str)
     cluster.tokens.forget(&format!("nodegroup/{name}"));
     // The entry that EKS made goes with the last group of the role.
     if let Some(role) = gone.map(|group| group.node_role) {
-        let used = cluster
-            .nodegroups
-            .values()
-            .any(|group| group.node_role == role);
+        let used = cluster.nodegroups.values().any(|group| group.node_role == role);
         if !used {
-            cluster
-                .access_entries
-                .retain(|_, entry| !(entry.for_nodes && entry.principal_arn == role));
+            cluster.access_entries.retain(|_, entry| !(entry.for_nodes && entry.principal_arn == role));
         }
     }
 }
@@ -170,11 +154,8 @@ fn leak_interface(account: &mut Account, cluster_name: &str, name: &str) {
     if outside::failure(account, &what, "leak").is_none() {
         return;
     }
-    let interface = account
-        .ec2
-        .network_interfaces
-        .values_mut()
-        .find(|interface| interface.owner.as_ref() == Some(&what));
+    let interface =
+        account.ec2.network_interfaces.values_mut().find(|interface| interface.owner.as_ref() == Some(&what));
     if let Some(interface) = interface {
         let instance = interface.instance_id.take().unwrap_or_default();
         interface.owner = None;

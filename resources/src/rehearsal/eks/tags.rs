@@ -16,44 +16,19 @@ fn tags_of<'a>(account: &'a mut Account, resource_arn: &str) -> Result<&'a mut T
     };
     let (kind, rest) = resource.split_once('/').unwrap_or((resource, ""));
     let cluster_name = rest.split('/').next().unwrap_or_default();
-    let missing = || {
-        ApiError::new(
-            404,
-            "NotFoundException",
-            format!("The specified resource was not found: {resource_arn}"),
-        )
-    };
-    let cluster = account
-        .eks
-        .clusters
-        .get_mut(cluster_name)
-        .ok_or_else(missing)?;
+    let missing =
+        || ApiError::new(404, "NotFoundException", format!("The specified resource was not found: {resource_arn}"));
+    let cluster = account.eks.clusters.get_mut(cluster_name).ok_or_else(missing)?;
     let found = match kind {
         "cluster" => (cluster.arn == resource_arn).then_some(&mut cluster.tags),
-        "nodegroup" => cluster
-            .nodegroups
-            .values_mut()
-            .find(|it| it.arn == resource_arn)
-            .map(|it| &mut it.tags),
-        "addon" => cluster
-            .addons
-            .values_mut()
-            .find(|it| it.arn == resource_arn)
-            .map(|it| &mut it.tags),
-        "access-entry" => cluster
-            .access_entries
-            .values_mut()
-            .find(|it| it.arn == resource_arn)
-            .map(|it| &mut it.tags),
-        "podidentityassociation" => cluster
-            .associations
-            .values_mut()
-            .find(|it| it.arn == resource_arn)
-            .map(|it| &mut it.tags),
+        "nodegroup" => cluster.nodegroups.values_mut().find(|it| it.arn == resource_arn).map(|it| &mut it.tags),
+        "addon" => cluster.addons.values_mut().find(|it| it.arn == resource_arn).map(|it| &mut it.tags),
+        "access-entry" => cluster.access_entries.values_mut().find(|it| it.arn == resource_arn).map(|it| &mut it.tags),
+        "podidentityassociation" => {
+            cluster.associations.values_mut().find(|it| it.arn == resource_arn).map(|it| &mut it.tags)
+        }
         other => {
-            return Err(bad_request(format!(
-                "Invalid resource ARN: unknown resource type {other}"
-            )));
+            return Err(bad_request(format!("Invalid resource ARN: unknown resource type {other}")));
         }
     };
     found.ok_or_else(missing)

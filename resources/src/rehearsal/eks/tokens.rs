@@ -26,11 +26,7 @@ impl Tokens {
     ///
     /// # Errors
     /// The token was used for another request, or is too long.
-    pub(super) fn replay(
-        &self,
-        operation: &str,
-        params: &Value,
-    ) -> Result<Option<Value>, ApiError> {
+    pub(super) fn replay(&self, operation: &str, params: &Value) -> Result<Option<Value>, ApiError> {
         let Some(token) = text(params, "clientRequestToken") else {
             return Ok(None);
         };
@@ -45,21 +41,11 @@ impl Tokens {
     }
 
     /// Records the answer for the request's token.
-    pub(super) fn remember(
-        &mut self,
-        operation: &str,
-        params: &Value,
-        resource: &str,
-        answer: &Value,
-    ) {
+    pub(super) fn remember(&mut self, operation: &str, params: &Value, resource: &str, answer: &Value) {
         if let Some(token) = text(params, "clientRequestToken") {
             self.0.insert(
                 format!("{operation}/{token}"),
-                TokenUse {
-                    request: without_token(params),
-                    answer: answer.clone(),
-                    resource: resource.to_owned(),
-                },
+                TokenUse { request: without_token(params), answer: answer.clone(), resource: resource.to_owned() },
             );
         }
     }

@@ -31,10 +31,7 @@ impl Update {
             id: uuid(account),
             kind: kind.to_owned(),
             status: "InProgress".to_owned(),
-            params: params
-                .into_iter()
-                .map(|(kind, value)| (kind.to_owned(), value))
-                .collect(),
+            params: params.into_iter().map(|(kind, value)| (kind.to_owned(), value)).collect(),
             created_ms: account.now_ms,
             errors: Vec::new(),
         }
@@ -42,22 +39,14 @@ impl Update {
 
     /// Closes the record.
     pub(super) fn end(&mut self, failure: Option<Issue>) {
-        self.status = if failure.is_some() {
-            "Failed"
-        } else {
-            "Successful"
-        }
-        .to_owned();
+        self.status = if failure.is_some() { "Failed" } else { "Successful" }.to_owned();
         self.errors = failure.into_iter().collect();
     }
 
     /// `update` of an answer.
     pub(super) fn answer(&self) -> Value {
-        let params: Vec<Value> = self
-            .params
-            .iter()
-            .map(|(kind, value)| json!({"type": kind, "value": value}))
-            .collect();
+        let params: Vec<Value> =
+            self.params.iter().map(|(kind, value)| json!({"type": kind, "value": value})).collect();
         let errors: Vec<Value> = self
             .errors
             .iter()
@@ -81,15 +70,12 @@ impl Update {
 }
 
 /// The updates of the cluster, or of the node group or addon that is named.
-fn records<'a>(
-    account: &'a Account,
-    params: &Value,
-) -> Result<&'a indexmap::IndexMap<String, Update>, ApiError> {
+fn records<'a>(account: &'a Account, params: &Value) -> Result<&'a indexmap::IndexMap<String, Update>, ApiError> {
     let cluster = params::cluster(account, params, "name")?;
     match (text(params, "nodegroupName"), text(params, "addonName")) {
-        (Some(_), Some(_)) => Err(params::invalid_parameter(
-            "Only one of nodegroupName and addonName can be specified.",
-        )),
+        (Some(_), Some(_)) => {
+            Err(params::invalid_parameter("Only one of nodegroupName and addonName can be specified."))
+        }
         (Some(name), None) => Ok(&params::nodegroup(cluster, name)?.updates),
         (None, Some(name)) => Ok(&params::addon(cluster, name)?.updates),
         (None, None) => Ok(&cluster.updates),
@@ -99,9 +85,7 @@ fn records<'a>(
 /// `DescribeUpdate`.
 pub(super) fn describe(account: &mut Account, params: &Value) -> Result<Value, ApiError> {
     let id = required(params, "updateId")?;
-    let update = records(account, params)?
-        .get(id)
-        .ok_or_else(|| not_found(format!("No update found for ID: {id}")))?;
+    let update = records(account, params)?.get(id).ok_or_else(|| not_found(format!("No update found for ID: {id}")))?;
     Ok(json!({"update": update.answer()}))
 }
 

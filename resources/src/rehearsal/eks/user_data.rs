@@ -15,27 +15,19 @@ use super::model::Issue;
 pub(super) fn problem(ami_type: &str, user_data: Option<&str>) -> Option<Issue> {
     // With an AMI of one's own the user data is one's own as well.
     let user_data = user_data.filter(|_| ami_type != "CUSTOM")?;
-    let text = STANDARD
-        .decode(user_data)
-        .ok()
-        .and_then(|bytes| String::from_utf8(bytes).ok());
+    let text = STANDARD.decode(user_data).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let Some(text) = text else {
         // Compressed user data lands here (terraform-provider-aws#15007).
-        return Some(misconfigured(
-            "User data was not in the MIME multipart format.",
-        ));
+        return Some(misconfigured("User data was not in the MIME multipart format."));
     };
     if ami_type.starts_with("BOTTLEROCKET") {
-        return (!looks_like_toml(&text))
-            .then(|| misconfigured("User data was not in the TOML format."));
+        return (!looks_like_toml(&text)).then(|| misconfigured("User data was not in the TOML format."));
     }
     if !ami_type.starts_with("AL2") {
         return None;
     }
     let Some(parts) = multipart(&text) else {
-        return Some(misconfigured(
-            "User data was not in the MIME multipart format.",
-        ));
+        return Some(misconfigured("User data was not in the MIME multipart format."));
     };
     parts.iter().find_map(|part| part_problem(ami_type, part))
 }
@@ -66,19 +58,16 @@ fn part_problem(ami_type: &str, part: &Part) -> Option<Issue> {
     match part.content_type.as_str() {
         "application/node.eks.aws" => {
             // nodeadm refuses anything else, and the node stays out.
-            let known = part.body.contains("apiVersion: node.eks.aws/v1alpha1")
-                && part.body.contains("kind: NodeConfig");
+            let known =
+                part.body.contains("apiVersion: node.eks.aws/v1alpha1") && part.body.contains("kind: NodeConfig");
             (!known).then(not_joined)
         }
         "text/x-shellscript" | "text/cloud-config" | "text/cloud-boothook" => {
             // AL2023 has no bootstrap.sh: a script that calls it fails.
-            let calls =
-                ami_type.starts_with("AL2023") && part.body.contains("/etc/eks/bootstrap.sh");
+            let calls = ami_type.starts_with("AL2023") && part.body.contains("/etc/eks/bootstrap.sh");
             calls.then(not_joined)
         }
-        other => Some(misconfigured(&format!(
-            "User data has a part of an unsupported content type: {other}"
-        ))),
+        other => Some(misconfigured(&format!("User data has a part of an unsupported content type: {other}"))),
     }
 }
 
@@ -121,15 +110,9 @@ fn multipart(text: &str) -> Option<Vec<Part>> {
             .iter()
             .map(|part| {
                 let (head, body) = part.split_once("\n\n").unwrap_or((part, ""));
-                let content_type =
-                    header(head, "content-type").unwrap_or_else(|| "text/plain".to_owned());
+                let content_type = header(head, "content-type").unwrap_or_else(|| "text/plain".to_owned());
                 Part {
-                    content_type: content_type
-                        .split(';')
-                        .next()
-                        .unwrap_or_default()
-                        .trim()
-                        .to_ascii_lowercase(),
+                    content_type: content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase(),
                     body: body.to_owned(),
                 }
             })
@@ -142,18 +125,13 @@ fn header(head: &str, name: &str) -> Option<String> {
     let unfolded = head.replace("\n ", " ").replace("\n\t", " ");
     unfolded.lines().find_map(|line| {
         let (key, value) = line.split_once(':')?;
-        key.trim()
-            .eq_ignore_ascii_case(name)
-            .then(|| value.trim().to_owned())
+        key.trim().eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
     })
 }
 
 /// True when the first line that says something is a table or a setting.
 fn looks_like_toml(text: &str) -> bool {
-    let mut lines = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     match lines.next() {
         None => !text.starts_with("#!"),
         Some(line) => line.starts_with('[') && line.ends_with(']') || line.contains('='),
@@ -174,20 +152,14 @@ mod tests {
     #[test]
     fn a_node_config_part_is_right() {
         assert_eq!(code("AL2023_x86_64_STANDARD", NODE_CONFIG), None);
-        assert_eq!(
-            code("AL2023_x86_64_STANDARD", &NODE_CONFIG.replace('\n', "\r\n")),
-            None
-        );
+        assert_eq!(code("AL2023_x86_64_STANDARD", &NODE_CONFIG.replace('\n', "\r\n")), None);
         assert_eq!(problem("AL2023_x86_64_STANDARD", None), None);
     }
 
     #[test]
     fn a_plain_script_is_not_multipart() {
         let expected = Some("Ec2LaunchTemplateInvalidConfiguration".to_owned());
-        assert_eq!(
-            code("AL2023_x86_64_STANDARD", "#!/bin/bash\n\necho hello\n"),
-            expected
-        );
+        assert_eq!(code("AL2023_x86_64_STANDARD", "#!/bin/bash\n\necho hello\n"), expected);
         let unclosed = NODE_CONFIG.replace("--//--", "");
         assert_eq!(code("AL2023_x86_64_STANDARD", &unclosed), expected);
         assert_eq!(code("CUSTOM", "#!/bin/bash\n/etc/eks/bootstrap.sh"), None);
@@ -198,26 +170,14 @@ mod tests {
         let script = NODE_CONFIG
             .replace("application/node.eks.aws", "text/x-shellscript")
             .replace("spec: {}", "/etc/eks/bootstrap.sh ray");
-        assert_eq!(
-            code("AL2023_ARM_64_STANDARD", &script).unwrap(),
-            "NodeCreationFailure"
-        );
+        assert_eq!(code("AL2023_ARM_64_STANDARD", &script).unwrap(), "NodeCreationFailure");
         let strange = NODE_CONFIG.replace("kind: NodeConfig", "kind: Config");
-        assert_eq!(
-            code("AL2023_ARM_64_STANDARD", &strange).unwrap(),
-            "NodeCreationFailure"
-        );
+        assert_eq!(code("AL2023_ARM_64_STANDARD", &strange).unwrap(), "NodeCreationFailure");
     }
 
     #[test]
     fn bottlerocket_takes_toml() {
-        assert_eq!(
-            code(
-                "BOTTLEROCKET_ARM_64",
-                "# hi\n[settings.kubernetes]\nmax-pods = 110\n"
-            ),
-            None
-        );
+        assert_eq!(code("BOTTLEROCKET_ARM_64", "# hi\n[settings.kubernetes]\nmax-pods = 110\n"), None);
         assert!(code("BOTTLEROCKET_ARM_64", NODE_CONFIG).is_some());
     }
 }

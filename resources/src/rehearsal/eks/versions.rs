@@ -97,9 +97,7 @@ pub const KUBERNETES_VERSIONS: &[KubernetesVersion] = &[
 
 /// The version's row, whatever its support.
 pub(super) fn find(minor: &str) -> Option<&'static KubernetesVersion> {
-    KUBERNETES_VERSIONS
-        .iter()
-        .find(|version| version.minor == minor)
+    KUBERNETES_VERSIONS.iter().find(|version| version.minor == minor)
 }
 
 /// `35` of `1.35`.
@@ -133,11 +131,7 @@ pub(super) fn describe(account: &mut Account, params: &Value) -> Result<Value, A
     let wanted = texts(params, "clusterVersions");
     let all = flag(params, "includeAll")?.unwrap_or(false);
     let default_only = flag(params, "defaultOnly")?.unwrap_or(false);
-    let status = choice(
-        params,
-        "versionStatus",
-        &["STANDARD_SUPPORT", "EXTENDED_SUPPORT", "UNSUPPORTED"],
-    )?;
+    let status = choice(params, "versionStatus", &["STANDARD_SUPPORT", "EXTENDED_SUPPORT", "UNSUPPORTED"])?;
     let mut items = Vec::new();
     for version in KUBERNETES_VERSIONS {
         let support = version.support(account.now_ms);

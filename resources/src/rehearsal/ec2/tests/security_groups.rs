@@ -6,20 +6,11 @@ fn a_group_name_is_unique_in_its_vpc() {
     let mut account = account();
     group(&mut account, "nodes");
     let again = json!({"GroupName": "nodes", "GroupDescription": "d", "VpcId": "vpc-1"});
-    assert_eq!(
-        code(&mut account, "CreateSecurityGroup", again),
-        "InvalidGroup.Duplicate"
-    );
+    assert_eq!(code(&mut account, "CreateSecurityGroup", again), "InvalidGroup.Duplicate");
     let elsewhere = json!({"GroupName": "nodes", "GroupDescription": "d", "VpcId": "vpc-9"});
-    assert_eq!(
-        code(&mut account, "CreateSecurityGroup", elsewhere),
-        "InvalidVpcID.NotFound"
-    );
+    assert_eq!(code(&mut account, "CreateSecurityGroup", elsewhere), "InvalidVpcID.NotFound");
     let reserved = json!({"GroupName": "sg-nodes", "GroupDescription": "d", "VpcId": "vpc-1"});
-    assert_eq!(
-        code(&mut account, "CreateSecurityGroup", reserved),
-        "InvalidParameterValue"
-    );
+    assert_eq!(code(&mut account, "CreateSecurityGroup", reserved), "InvalidParameterValue");
 }
 
 #[test]
@@ -42,11 +33,7 @@ fn groups_are_found_by_tag_and_name_page_by_page() {
         let page = ok(&mut account, "DescribeSecurityGroups", params);
         let groups = page["securityGroupInfo"].as_array().unwrap();
         assert!(groups.len() <= 5);
-        seen.extend(
-            groups
-                .iter()
-                .map(|it| it["groupName"].as_str().unwrap().to_owned()),
-        );
+        seen.extend(groups.iter().map(|it| it["groupName"].as_str().unwrap().to_owned()));
         match page["nextToken"].as_str() {
             Some(next) => token = Some(next.to_owned()),
             None => break,
@@ -61,14 +48,7 @@ fn groups_are_found_by_tag_and_name_page_by_page() {
         json!({"Filter": [{"Name": "group-name", "Value": ["g3"]}, {"Name": "vpc-id", "Value": ["vpc-1"]}]}),
     );
     assert_eq!(one["securityGroupInfo"].as_array().unwrap().len(), 1);
-    assert_eq!(
-        code(
-            &mut account,
-            "DescribeSecurityGroups",
-            json!({"MaxResults": "1"})
-        ),
-        "InvalidParameterValue"
-    );
+    assert_eq!(code(&mut account, "DescribeSecurityGroups", json!({"MaxResults": "1"})), "InvalidParameterValue");
 }
 
 #[test]
@@ -79,8 +59,7 @@ fn rules_come_once_and_go_by_permission_or_id() {
         "GroupId": id, "IpPermissions": https_from("10.0.0.7/8"),
         "TagSpecification": [{"ResourceType": "security-group-rule", "Tag": [{"Key": "a", "Value": "b"}]}],
     });
-    let rule = ok(&mut account, "AuthorizeSecurityGroupIngress", params)["securityGroupRuleSet"][0]
-        .clone();
+    let rule = ok(&mut account, "AuthorizeSecurityGroupIngress", params)["securityGroupRuleSet"][0].clone();
     assert_eq!(rule["cidrIpv4"], "10.0.0.0/8");
     assert_eq!(rule["isEgress"], false);
     assert_eq!(
@@ -92,27 +71,17 @@ fn rules_come_once_and_go_by_permission_or_id() {
         "InvalidPermission.Duplicate"
     );
     // The same permission may stand in the other direction.
-    ok(
-        &mut account,
-        "AuthorizeSecurityGroupEgress",
-        json!({"GroupId": id, "IpPermissions": https_from("10.0.0.0/8")}),
-    );
+    ok(&mut account, "AuthorizeSecurityGroupEgress", json!({"GroupId": id, "IpPermissions": https_from("10.0.0.0/8")}));
     let rule_id = rule["securityGroupRuleId"].clone();
     let found = ok(
         &mut account,
         "DescribeSecurityGroupRules",
         json!({"Filter": [{"Name": "group-id", "Value": [id]}, {"Name": "tag:a", "Value": ["b"]}]}),
     );
-    assert_eq!(
-        found["securityGroupRuleSet"][0]["securityGroupRuleId"],
-        rule_id
-    );
+    assert_eq!(found["securityGroupRuleSet"][0]["securityGroupRuleId"], rule_id);
     let revoke = json!({"GroupId": id, "SecurityGroupRuleId": [rule_id]});
     ok(&mut account, "RevokeSecurityGroupIngress", revoke.clone());
-    assert_eq!(
-        code(&mut account, "RevokeSecurityGroupIngress", revoke),
-        "InvalidSecurityGroupRuleId.NotFound"
-    );
+    assert_eq!(code(&mut account, "RevokeSecurityGroupIngress", revoke), "InvalidSecurityGroupRuleId.NotFound");
     assert_eq!(
         code(
             &mut account,
@@ -129,33 +98,18 @@ fn malformed_rules_are_refused() {
     let id = group(&mut account, "nodes");
     for (permissions, expected) in [
         (https_from("10.0.0.300/8"), "InvalidParameterValue"),
-        (
-            json!([{"IpProtocol": "tcp", "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}]),
-            "InvalidParameterValue",
-        ),
+        (json!([{"IpProtocol": "tcp", "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}]), "InvalidParameterValue"),
         (
             json!([{"IpProtocol": "tcp", "FromPort": "9", "ToPort": "1", "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}]),
             "InvalidParameterValue",
         ),
-        (
-            json!([{"IpProtocol": "-1", "Groups": [{"GroupId": "sg-00000000000000000"}]}]),
-            "InvalidGroup.NotFound",
-        ),
-        (
-            json!([{"IpProtocol": "-1", "Groups": [{"GroupId": "group"}]}]),
-            "InvalidGroupId.Malformed",
-        ),
-        (
-            json!([{"IpProtocol": "smtp", "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}]),
-            "InvalidPermission.Malformed",
-        ),
+        (json!([{"IpProtocol": "-1", "Groups": [{"GroupId": "sg-00000000000000000"}]}]), "InvalidGroup.NotFound"),
+        (json!([{"IpProtocol": "-1", "Groups": [{"GroupId": "group"}]}]), "InvalidGroupId.Malformed"),
+        (json!([{"IpProtocol": "smtp", "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}]), "InvalidPermission.Malformed"),
         (json!([]), "MissingParameter"),
     ] {
         let params = json!({"GroupId": id, "IpPermissions": permissions});
-        assert_eq!(
-            code(&mut account, "AuthorizeSecurityGroupIngress", params),
-            expected
-        );
+        assert_eq!(code(&mut account, "AuthorizeSecurityGroupIngress", params), expected);
     }
 }
 
@@ -171,11 +125,7 @@ fn a_rule_is_changed_in_place() {
         "SecurityGroupRule": {"IpProtocol": "tcp", "FromPort": "80", "ToPort": "80", "CidrIpv4": "10.0.0.0/8", "Description": "web"},
     }]});
     ok(&mut account, "ModifySecurityGroupRules", change);
-    let rules = ok(
-        &mut account,
-        "DescribeSecurityGroupRules",
-        json!({"SecurityGroupRuleId": [rule_id]}),
-    );
+    let rules = ok(&mut account, "DescribeSecurityGroupRules", json!({"SecurityGroupRuleId": [rule_id]}));
     assert_eq!(rules["securityGroupRuleSet"][0]["fromPort"], 80);
     assert_eq!(rules["securityGroupRuleSet"][0]["description"], "web");
 }
@@ -191,14 +141,7 @@ fn a_group_in_use_stays() {
     // A rule of its own that names the group itself does not hold it.
     let own = json!({"GroupId": nodes, "IpPermissions": rule["IpPermissions"]});
     ok(&mut account, "AuthorizeSecurityGroupIngress", own);
-    assert_eq!(
-        code(
-            &mut account,
-            "DeleteSecurityGroup",
-            json!({"GroupId": nodes})
-        ),
-        "DependencyViolation"
-    );
+    assert_eq!(code(&mut account, "DeleteSecurityGroup", json!({"GroupId": nodes})), "DependencyViolation");
     ok(&mut account, "RevokeSecurityGroupIngress", rule);
     let interface = attach_interface(
         &mut account,
@@ -212,47 +155,19 @@ fn a_group_in_use_stays() {
         },
     )
     .unwrap();
-    assert_eq!(
-        code(
-            &mut account,
-            "DeleteSecurityGroup",
-            json!({"GroupId": nodes})
-        ),
-        "DependencyViolation"
-    );
-    ok(
-        &mut account,
-        "DeleteNetworkInterface",
-        json!({"NetworkInterfaceId": interface}),
-    );
-    ok(
-        &mut account,
-        "DeleteSecurityGroup",
-        json!({"GroupId": nodes}),
-    );
-    assert_eq!(
-        code(
-            &mut account,
-            "DeleteSecurityGroup",
-            json!({"GroupId": nodes})
-        ),
-        "InvalidGroup.NotFound"
-    );
+    assert_eq!(code(&mut account, "DeleteSecurityGroup", json!({"GroupId": nodes})), "DependencyViolation");
+    ok(&mut account, "DeleteNetworkInterface", json!({"NetworkInterfaceId": interface}));
+    ok(&mut account, "DeleteSecurityGroup", json!({"GroupId": nodes}));
+    assert_eq!(code(&mut account, "DeleteSecurityGroup", json!({"GroupId": nodes})), "InvalidGroup.NotFound");
 }
 
 #[test]
 fn the_default_group_and_an_interface_in_use_stay() {
     let mut account = account();
-    let default = ok(
-        &mut account,
-        "DescribeSecurityGroups",
-        json!({"Filter": [{"Name": "group-name", "Value": ["default"]}]}),
-    );
+    let default =
+        ok(&mut account, "DescribeSecurityGroups", json!({"Filter": [{"Name": "group-name", "Value": ["default"]}]}));
     let id = default["securityGroupInfo"][0]["groupId"].clone();
-    assert_eq!(
-        code(&mut account, "DeleteSecurityGroup", json!({"GroupId": id})),
-        "CannotDelete"
-    );
+    assert_eq!(code(&mut account, "DeleteSecurityGroup", json!({"GroupId": id})), "CannotDelete");
     let new = NewInterface {
         subnet_id: "subnet-1",
         group_ids: &[id.as_str().unwrap().to_owned()],
@@ -263,11 +178,7 @@ fn the_default_group_and_an_interface_in_use_stay() {
     };
     let interface = attach_interface(&mut account, new).unwrap();
     assert_eq!(
-        code(
-            &mut account,
-            "DeleteNetworkInterface",
-            json!({"NetworkInterfaceId": interface})
-        ),
+        code(&mut account, "DeleteNetworkInterface", json!({"NetworkInterfaceId": interface})),
         "InvalidParameterValue"
     );
     let found = ok(
@@ -275,8 +186,5 @@ fn the_default_group_and_an_interface_in_use_stay() {
         "DescribeNetworkInterfaces",
         json!({"Filter": [{"Name": "group-id", "Value": [id]}, {"Name": "status", "Value": ["in-use"]}]}),
     );
-    assert_eq!(
-        found["networkInterfaceSet"][0]["networkInterfaceId"],
-        interface
-    );
+    assert_eq!(found["networkInterfaceSet"][0]["networkInterfaceId"], interface);
 }

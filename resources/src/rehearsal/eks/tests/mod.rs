@@ -30,24 +30,11 @@ impl Rig {
     }
 
     fn seeded(seed: u64) -> Self {
-        let seed = Seed {
-            account_id: "111122223333".to_owned(),
-            region: "us-east-1".to_owned(),
-            seed,
-        };
-        let mut rig = Self {
-            account: Account::new(&seed, START_MS),
-        };
+        let seed = Seed { account_id: "111122223333".to_owned(), region: "us-east-1".to_owned(), seed };
+        let mut rig = Self { account: Account::new(&seed, START_MS) };
         ec2::seed_network(&mut rig.account, Some("vpc-1"), SUBNETS, "10.0.0.0/16").unwrap();
         rig.role("cluster", "eks.amazonaws.com", &["AmazonEKSClusterPolicy"]);
-        rig.role(
-            "node",
-            "ec2.amazonaws.com",
-            &[
-                "AmazonEKSWorkerNodePolicy",
-                "AmazonEC2ContainerRegistryPullOnly",
-            ],
-        );
+        rig.role("node", "ec2.amazonaws.com", &["AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly"]);
         rig.role("pods", "pods.eks.amazonaws.com", &[]);
         rig
     }
@@ -64,10 +51,7 @@ impl Rig {
         });
         let mut role = Role::new(&mut self.account, name, "/", trust.to_string());
         for policy in policies {
-            role.attached.push(Attachment {
-                policy_arn: format!("arn:aws:iam::aws:policy/{policy}"),
-                visible_ms: 0,
-            });
+            role.attached.push(Attachment { policy_arn: format!("arn:aws:iam::aws:policy/{policy}"), visible_ms: 0 });
         }
         self.account.iam.roles.insert(name.to_owned(), role);
     }
@@ -77,33 +61,20 @@ impl Rig {
     }
 
     fn ok(&mut self, operation: &str, params: Value) -> Value {
-        self.account
-            .handle("eks", operation, &params)
-            .unwrap_or_else(|error| panic!("{operation}: {error:?}"))
+        self.account.handle("eks", operation, &params).unwrap_or_else(|error| panic!("{operation}: {error:?}"))
     }
 
     fn ec2(&mut self, operation: &str, params: Value) -> Value {
-        self.account
-            .handle("ec2", operation, &params)
-            .unwrap_or_else(|error| panic!("{operation}: {error:?}"))
+        self.account.handle("ec2", operation, &params).unwrap_or_else(|error| panic!("{operation}: {error:?}"))
     }
 
     /// The refusal of a call, which must not have changed anything.
     fn err(&mut self, operation: &str, params: Value) -> ApiError {
         self.account.settle();
-        let state = |account: &Account| {
-            serde_json::to_value((&account.eks, &account.ec2, &account.drawn)).unwrap()
-        };
+        let state = |account: &Account| serde_json::to_value((&account.eks, &account.ec2, &account.drawn)).unwrap();
         let before = state(&self.account);
-        let error = self
-            .account
-            .handle("eks", operation, &params)
-            .expect_err(operation);
-        assert_eq!(
-            state(&self.account),
-            before,
-            "{operation}: a refusal changed something"
-        );
+        let error = self.account.handle("eks", operation, &params).expect_err(operation);
+        assert_eq!(state(&self.account), before, "{operation}: a refusal changed something");
         error
     }
 
@@ -139,10 +110,7 @@ impl Rig {
     /// A cluster with vpc-cni, so that nodes can join.
     fn with_cni() -> Self {
         let mut rig = Self::with_cluster();
-        rig.ok(
-            "CreateAddon",
-            json!({"clusterName": "ray", "addonName": "vpc-cni"}),
-        );
+        rig.ok("CreateAddon", json!({"clusterName": "ray", "addonName": "vpc-cni"}));
         rig.wait(40);
         rig
     }
