@@ -34,7 +34,7 @@ pub use tags::Tags;
 
 pub(crate) use interfaces::{NewInterface, attach as attach_interface, remove_where as remove_interfaces};
 pub(crate) use launch_templates::resolve_version;
-pub(crate) use network::partition;
+pub(crate) use network::{WITHOUT_CONTROL_PLANE, partition};
 pub(crate) use security_groups::{create_owned_group, remove_group};
 
 /// What the service holds. Every map is keyed by the resource's id.

@@ -62,6 +62,10 @@ pub(crate) struct Zone {
     pub id: String,
 }
 
+/// Zones in which EKS puts no control plane (EKS user guide, "Subnet requirements
+/// and considerations").
+pub(crate) const WITHOUT_CONTROL_PLANE: &[&str] = &["use1-az3", "usw1-az2", "cac1-az3"];
+
 /// The zones of a region: six in us-east-1, three elsewhere.
 pub(crate) fn zones(region: &str) -> Vec<Zone> {
     // us-east-1e is the zone in which EKS puts no control plane (use1-az3).
@@ -119,8 +123,8 @@ impl Subnet {
     }
 }
 
-/// Makes the VPC and the private subnets that a manifest names, each in another
-/// zone with a route to a NAT gateway, and answers the VPC's id. What exists is
+/// Makes the VPC and the private subnets that a manifest names, in turn in the zones
+/// that EKS can use, with a route to a NAT gateway, and answers the VPC's id. What exists is
 /// left as it is, so seeding again changes nothing. Without `vpc_id` the VPC
 /// gets an id of its own.
 ///
@@ -183,6 +187,7 @@ fn seed_subnet(account: &mut Account, vpc_id: &str, id: &str, block: Ipv4Net) ->
     let zones = zones(&account.region);
     let zone = zones
         .iter()
+        .filter(|zone| !WITHOUT_CONTROL_PLANE.contains(&zone.id.as_str()))
         .min_by_key(|zone| siblings.iter().filter(|sibling| sibling.zone == zone.name).count())
         .map(|zone| zone.name.clone())
         .unwrap_or_default();

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::{Account, ApiError};
 use super::model::{Addon, Cluster, Issue, Status};
-use super::params::{self, arn, flag, in_use, invalid_parameter, page_of_names, required, text, uuid};
+use super::params::{self, arn, flag, in_use, invalid_parameter, invalid_request, page_of_names, required, text, uuid};
 use super::{addon_checks as checks, answers, durations};
 
 /// The addons that EKS installs by itself unless told not to.
@@ -112,7 +112,8 @@ pub(super) fn delete(account: &mut Account, params: &Value) -> Result<Value, Api
         return Ok(json!({"addon": answers::addon(cluster, addon)}));
     }
     if matches!(addon.status, Status::Creating | Status::Updating) {
-        return Err(in_use(format!(
+        // DeleteAddon has no ResourceInUseException.
+        return Err(invalid_request(format!(
             "Addon {name} cannot be deleted as it is currently in {} state, with the operation in progress",
             addon.status.as_str()
         ))

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use ipnet::Ipv4Net;
 use serde_json::Value;
 
-use super::super::{Account, ApiError};
+use super::super::{Account, ApiError, ec2};
 use super::answers::LOG_TYPES;
 use super::model::Encryption;
 use super::outside;
@@ -25,8 +25,7 @@ pub(super) fn network(account: &Account, subnet_ids: &[String], group_ids: &[Str
             .get(id)
             .ok_or_else(|| invalid_parameter(format!("The subnet ID '{id}' does not exist (Service: AmazonEC2; Status Code: 400; Error Code: InvalidSubnetID.NotFound)")))?;
         let zone_id = subnet.zone_id(&account.region);
-        // Zones without a control plane: EKS user guide, "Subnet requirements for clusters".
-        if ["use1-az3", "usw1-az2", "cac1-az3"].contains(&zone_id.as_str()) {
+        if ec2::WITHOUT_CONTROL_PLANE.contains(&zone_id.as_str()) {
             return Err(ApiError::new(
                 400,
                 "UnsupportedAvailabilityZoneException",

@@ -75,7 +75,14 @@ fn end_nodegroup_update(account: &mut Account, cluster_name: &str, name: &str) {
         NodegroupChange::Version { doomed, .. } => doomed.clone(),
         NodegroupChange::Config { .. } => None,
     };
-    let failure = failure.or(doomed.filter(|issue| has_nodes || is_configuration(issue)));
+    let doomed = doomed.filter(|issue| has_nodes || is_configuration(issue)).map(|mut issue| {
+        // Update records know fewer codes than health (terraform-provider-aws#15007).
+        if is_configuration(&issue) {
+            "Unknown".clone_into(&mut issue.code);
+        }
+        issue
+    });
+    let failure = failure.or(doomed);
     if let Some(update) = group.updates.get_mut(&running.update_id) {
         update.end(failure.clone());
     }

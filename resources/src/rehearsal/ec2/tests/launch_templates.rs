@@ -5,6 +5,8 @@ fn a_launch_template_is_made_once_for_a_token() {
     let mut account = account();
     let first = template(&mut account, "nodes", "token-1");
     assert_eq!(template(&mut account, "nodes", "token-1"), first);
+    let named = ok(&mut account, "DescribeLaunchTemplates", json!({"LaunchTemplateName": ["nodes"]}));
+    assert_eq!(named["launchTemplates"], json!([first]));
     let other = json!({
         "LaunchTemplateName": "nodes", "ClientToken": "token-1",
         "LaunchTemplateData": {"MetadataOptions": {"HttpTokens": "optional"}},

@@ -56,6 +56,8 @@ fn seeding_twice_changes_nothing_and_puts_subnets_in_different_zones() {
         subnets["subnetSet"].as_array().unwrap().iter().map(|it| it["availabilityZone"].as_str().unwrap()).collect();
     assert_eq!(zones, ["us-east-1a", "us-east-1b"]);
     assert_ne!(subnets["subnetSet"][0]["cidrBlock"], subnets["subnetSet"][1]["cidrBlock"]);
+    let vpcs = ok(&mut account, "DescribeVpcs", json!({"VpcId": ["vpc-1"]}));
+    assert_eq!(vpcs["vpcSet"][0]["cidrBlock"], "10.0.0.0/16");
     assert!(seed_network(&mut account, Some("vpc-2"), &["subnet-1"], "10.1.0.0/16").is_err());
     assert!(seed_network(&mut account, None, &["subnet-9"], "10.1.0.0/99").is_err());
 }

@@ -13,7 +13,7 @@ fn an_addon_lives_and_goes() {
     assert_eq!(rig.ok("CreateAddon", request("vpc-cni"))["addon"], made);
     let again = with(request("vpc-cni"), json!({"clientRequestToken": "x"}));
     rig.refused("CreateAddon", again, "ResourceInUseException", "Addon already exists.");
-    rig.refused("DeleteAddon", request("vpc-cni"), "ResourceInUseException", "in progress");
+    rig.refused("DeleteAddon", request("vpc-cni"), "InvalidRequestException", "in progress");
     rig.wait(36);
     assert_eq!(rig.addon("vpc-cni")["status"], "ACTIVE");
     assert_eq!(rig.ok("ListAddons", json!({"clusterName": "ray"}))["addons"], json!(["vpc-cni"]));

@@ -111,6 +111,7 @@ fn a_roll_to_user_data_that_fails_keeps_the_old_version() {
     rig.wait(800);
     let record = record(&mut rig, &made);
     assert_eq!(record["status"], "Failed");
+    assert_eq!(record["errors"][0]["errorCode"], "Unknown");
     assert!(text(&record["errors"][0]["errorMessage"]).contains("MIME multipart"));
     assert_eq!(rig.nodegroup("cpu")["launchTemplate"]["version"], "1");
 }
