@@ -7,6 +7,7 @@ mod cluster_updates;
 mod clusters;
 mod nodegroup_updates;
 mod nodegroups;
+mod through_sdk;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
