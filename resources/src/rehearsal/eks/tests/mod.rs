@@ -5,6 +5,7 @@ mod access;
 mod addons;
 mod cluster_updates;
 mod clusters;
+mod logs_and_keys;
 mod nodegroup_updates;
 mod nodegroups;
 mod through_sdk;
