@@ -1,5 +1,6 @@
 //! AWS kinds, the Ray platform that is built of them, and an emulated account
 //! to rehearse on.
 
+pub mod platform;
 #[cfg(feature = "rehearsal")]
 pub mod rehearsal;
