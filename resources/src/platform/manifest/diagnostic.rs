@@ -309,13 +309,16 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
-        // `prod` means `production`, `max_size` means `max`, and `version`
-        // means `kubernetes_version`.
+        // `prod` means `production`, `maximum` and `max_size` mean `max`, and
+        // `version` means `kubernetes_version`.
         .or_else(|| {
             if word.len() < 3 {
                 return None;
             }
-            let starts = |candidate: &&&str| normal(candidate).starts_with(&word);
+            let starts = |candidate: &&&str| {
+                let candidate = normal(candidate);
+                candidate.starts_with(&word) || candidate.len() > 2 && word.starts_with(&candidate)
+            };
             if let Some(candidate) = candidates.iter().find(starts) {
                 return Some(*candidate);
             }

@@ -22,7 +22,7 @@ pub static NAME: Format = Format {
     matches: |text| {
         starts(text, alphanumeric) && all(text, |c| alphanumeric(c) || "_-".contains(c))
     },
-    expected: "letters, digits, `-` and `_`, and begin with a letter or a digit",
+    expected: "made of letters, digits, `-` and `_`, beginning with a letter or a digit",
     example: "production-ray-cluster",
 };
 
@@ -86,7 +86,7 @@ pub static POOL_NAME: Format = Format {
             && count(text, 1, 20)
             && all(text, |c| lower(c) || digit(c) || c == '-')
     },
-    expected: "at most 20 lower-case letters, digits and `-`, begin with a letter and not end with `-`",
+    expected: "at most 20 lower-case letters, digits and `-`, beginning with a letter and not ending with `-`",
     example: "gpu-large",
 };
 

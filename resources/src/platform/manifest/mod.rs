@@ -103,3 +103,7 @@ pub fn load(file_name: &str, bytes: &[u8], today: Date) -> Result<Loaded, Diagno
         source: text.to_owned(),
     })
 }
+#[cfg(test)]
+mod bad_tests;
+#[cfg(test)]
+mod good_tests;

@@ -61,6 +61,10 @@ pub(super) fn syntax(error: &ScanError, text: &str) -> Diagnostic {
     let source = text.lines().nth(line - 1).unwrap_or_default();
     let indentation = &source[..source.len() - source.trim_start().len()];
     let info = error.info();
+    // The parser reads ahead of us, and has a limit of its own.
+    if info.contains("recursion limit") {
+        return too_deep().at(line, column);
+    }
     let cure = if indentation.contains('\t') || info.contains("tab") {
         "indent with spaces: YAML does not allow tabs for indentation"
     } else if info.contains("anchor") || info.contains("alias") {
@@ -73,8 +77,6 @@ pub(super) fn syntax(error: &ScanError, text: &str) -> Diagnostic {
     } else {
         "check the indentation, the quotes and the brackets of this line and the one above"
     };
-    let info = quoted(info);
-    let info = info.trim_matches('"');
     Diagnostic::error(Code::YamlSyntax, format!("not valid YAML: {info}"), cure).at(line, column)
 }
 
