@@ -422,6 +422,14 @@ const AFTER_HEAD: &[(&str, &[&str])] = &[
         "node_pools: {cpu: {labels: {a: b c}}}\n",
         &["6:32: \"b c\" is not a label value: it has the character \" \""],
     ),
+    // What is wrong hides no other finding, and makes none.
+    (
+        "node_pools: {cpu: {instance_types: [m6g], ami: AL2023_x86_64_STANDARD, min: 3, max: 2}}\n",
+        &[
+            "6:37: `instance_types[0]` must be an EC2 instance type, a family and a size, not \"m6g\"",
+            "6:77: `min` is 3 and `max` is 2: `min` cannot be more than `max`",
+        ],
+    ),
     // Tags and addons.
     (
         "tags: {\"aws:a\": b}\n",
@@ -622,16 +630,6 @@ bad.yaml:7:23: error: `kubernetes_version` must be a string, not the number 1.30
  7 |   kubernetes_version: 1.30
    |                       ^
   cure: write it in quotes: \"1.30\" (without them it is a number, and 1.30 would become 1.3)
-
-bad.yaml:8:1: warning: every pool is Spot: the Ray head and cluster DNS would lose their node when AWS takes it back
- 8 | node_pools:
-   | ^
-  cure: add a pool with `capacity: on_demand` for them, such as `cpu: {}`
-
-bad.yaml:9:3: warning: a Spot pool of one type, g4dn.xlarge, waits whenever AWS has none of it
- 9 |   gpu: {capacity: Spot, maximum: 5, min: 8, max: 6}
-   |   ^
-  cure: add types of the same shape; five or more make a steady pool
 
 bad.yaml:9:19: error: `capacity` must be one of on_demand, spot, not \"Spot\"
  9 |   gpu: {capacity: Spot, maximum: 5, min: 8, max: 6}

@@ -256,6 +256,24 @@ fn what_is_warned_of() {
 }
 
 #[test]
+fn a_region_that_is_not_known_is_a_warning() {
+    let text = HEAD.replace("us-east-1", "us-esat-1") + "node_pools: {cpu: {}}\n";
+    let loaded = load("m", text.as_bytes(), TODAY).unwrap();
+    let found: Vec<_> = loaded
+        .warnings
+        .iter()
+        .map(|d| (d.line, d.cure.as_str()))
+        .collect();
+    assert_eq!(
+        found,
+        [(
+            2,
+            "did you mean us-east-1? If not, check that EKS is offered there"
+        )]
+    );
+}
+
+#[test]
 fn a_version_grows_old_with_the_day_that_is_passed_in() {
     let text =
         format!("{HEAD}cluster: {{kubernetes_version: \"1.35\"}}\nnode_pools: {{cpu: {{}}}}\n");

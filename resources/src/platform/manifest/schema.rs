@@ -23,11 +23,22 @@ pub fn schema() -> &'static Value {
         let mut schema = generator.into_root_schema_for::<Manifest>().to_value();
         without_null(&mut schema);
         one_line_descriptions(&mut schema);
-        if let Value::Object(root) = &mut schema {
-            root.insert("$id".to_owned(), ID.into());
-        }
-        schema
+        with_head_first(schema)
     })
+}
+
+/// The schema with its identity before its content, as people look for it.
+fn with_head_first(schema: Value) -> Value {
+    let Value::Object(mut rest) = schema else {
+        return schema;
+    };
+    let mut root = Map::new();
+    rest.insert("$id".to_owned(), ID.into());
+    for key in ["$schema", "$id", "title", "description"] {
+        root.extend(rest.shift_remove(key).map(|value| (key.to_owned(), value)));
+    }
+    root.extend(rest);
+    Value::Object(root)
 }
 
 /// A key that is not wanted is left out and not `null`: takes the `null` that

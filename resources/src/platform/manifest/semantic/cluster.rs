@@ -5,22 +5,81 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use jiff::ToSpan;
 
-use super::super::diagnostic::{Code, Diagnostic, quoted};
+use super::super::diagnostic::{Code, Diagnostic, nearest, quoted};
 use super::super::types::{Addons, Cluster, Support};
 use super::super::versions::{self, EXTENDED_PRICE, Version};
 use super::Context;
+
+/// The regions that rayplat knows of.
+const REGIONS: [&str; 38] = [
+    "af-south-1",
+    "ap-east-1",
+    "ap-east-2",
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-south-2",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ap-southeast-3",
+    "ap-southeast-4",
+    "ap-southeast-5",
+    "ap-southeast-6",
+    "ap-southeast-7",
+    "ca-central-1",
+    "ca-west-1",
+    "cn-north-1",
+    "cn-northwest-1",
+    "eu-central-1",
+    "eu-central-2",
+    "eu-north-1",
+    "eu-south-1",
+    "eu-south-2",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "il-central-1",
+    "me-central-1",
+    "me-south-1",
+    "mx-central-1",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-gov-east-1",
+    "us-gov-west-1",
+    "us-west-1",
+    "us-west-2",
+];
 
 /// How long before the end of standard support a manifest is warned.
 const NOTICE_DAYS: i32 = 60;
 
 pub fn check(context: &mut Context<'_>) {
     let cluster: Cluster = context.section("/cluster").unwrap_or_default();
+    region(context);
     version(context, &cluster);
     endpoint(context, &cluster);
     key_region(context, &cluster);
     if let Some(addons) = context.section::<Addons>("/addons") {
         needed_addons(context, &addons);
     }
+}
+
+fn region(context: &mut Context<'_>) {
+    let region = context
+        .json
+        .get("region")
+        .and_then(|region| region.as_str());
+    let Some(region) = region.filter(|region| !REGIONS.contains(region)) else {
+        return;
+    };
+    let message = format!("rayplat does not know the region {region}");
+    let cure = match nearest(region, REGIONS) {
+        Some(near) => format!("did you mean {near}? If not, check that EKS is offered there"),
+        None => "check the name, and that EKS is offered there".to_owned(),
+    };
+    context.at("region", Diagnostic::warning(Code::Risk, message, cure));
 }
 
 fn version(context: &mut Context<'_>, cluster: &Cluster) {

@@ -37,10 +37,10 @@ pub fn check(context: &mut Context<'_>) {
         );
         context.at_key("node_pools", found);
     }
-    let steady = pools
-        .iter()
-        .any(|(name, pool)| pool.capacity_of(name) == Capacity::OnDemand);
-    if !pools.is_empty() && !steady {
+    let all_spot = pools.iter().all(|(name, pool)| {
+        pool.capacity_of(name) == Capacity::Spot && capacity_known(context, name, pool)
+    });
+    if !pools.is_empty() && all_spot {
         let found = Diagnostic::warning(
             Code::Risk,
             "every pool is Spot: the Ray head and cluster DNS would lose their node when AWS takes it back",
@@ -50,33 +50,42 @@ pub fn check(context: &mut Context<'_>) {
     }
 }
 
+/// Whether the pool's capacity is the manifest's or the default, and not a wrong
+/// value that the schema's check has refused. Nothing follows from such a one.
+fn capacity_known(context: &Context<'_>, name: &str, pool: &NodePool) -> bool {
+    pool.capacity.is_some() || !context.written(&format!("node_pools.{name}.capacity"))
+}
+
 fn check_pool(context: &mut Context<'_>, name: &str, pool: &NodePool) {
     let path = format!("node_pools.{name}");
-    let types = pool.types_of(name);
-    if types.is_empty() {
-        if !context.written(&format!("{path}.instance_types")) {
-            let found = Diagnostic::error(
-                Code::MissingKey,
-                format!(
-                    "the pool `{name}` has no `instance_types`; only the pools `cpu` and `gpu` have a default"
-                ),
-                "add `instance_types`, for example [m6g.xlarge]",
-            );
-            context.at_key(&path, found);
-        }
-        // What follows depends on the types.
-        order(context, &path, [pool.min, pool.desired, pool.max]);
-        return;
-    }
     order(context, &path, [pool.min, pool.desired, pool.max]);
-    instance_types(context, &path, &types);
-    spot(context, &path, name, pool, &types);
-    fallback(context, &path, name, pool, &types);
-    ami(context, &path, pool.ami, &types);
-    budget(context, &path, name, pool);
     labels::check_labels(context, &format!("{path}.labels"), &pool.labels);
     if let Some(taints) = &pool.taints {
         labels::check_taints(context, &format!("{path}.taints"), taints);
+    }
+    let refused =
+        pool.instance_types.is_none() && context.written(&format!("{path}.instance_types"));
+    let types = pool.types_of(name);
+    if types.is_empty() && !refused {
+        let found = Diagnostic::error(
+            Code::MissingKey,
+            format!(
+                "the pool `{name}` has no `instance_types`; only the pools `cpu` and `gpu` have a default"
+            ),
+            "add `instance_types`, for example [m6g.xlarge]",
+        );
+        context.at_key(&path, found);
+    }
+    // What follows depends on the types.
+    if types.is_empty() || refused {
+        return;
+    }
+    instance_types(context, &path, &types);
+    ami(context, &path, pool.ami, &types);
+    budget(context, &path, name, pool);
+    if capacity_known(context, name, pool) {
+        spot(context, &path, name, pool, &types);
+        fallback(context, &path, name, pool, &types);
     }
 }
 
