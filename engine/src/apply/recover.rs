@@ -99,7 +99,7 @@ impl Session {
     /// An interrupted update or deletion: the object still counts as standing; the read
     /// that follows shows how it really is.
     fn reopen(&mut self, object: &Object) {
-        let what = if object.phase == Phase::Deleting { "deletion" } else { "update" };
+        let what = if matches!(object.phase, Phase::Deleting { .. }) { "deletion" } else { "update" };
         let leftover = object.id.clone().map_or(Leftover::Unknown, Leftover::Known);
         self.stage(Record::Failed { key: object.key(), leftover, error: "interrupted".to_owned() });
         self.event(Event::Recovered {
