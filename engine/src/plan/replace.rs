@@ -281,9 +281,9 @@ fn acyclic(plan: &Plan, hard: Edges, soft: [Edges; 2]) -> Result<Vec<(StepId, St
         let firm = edges.clone();
         edges.extend(soft);
         for circle in circles(&edges) {
-            let blocked = |edge: &(StepId, StepId)| leads(&firm, &circle, edge.1, edge.0);
             let within = |edge: &(StepId, StepId)| circle.contains(&edge.0) && circle.contains(&edge.1);
-            edges.retain(|edge| firm.contains(edge) || !within(edge) || !blocked(edge));
+            let behind = behind(&firm, &edges, within);
+            edges.retain(|edge| firm.contains(edge) || !within(edge) || !behind[&edge.1].contains(&edge.0));
         }
         // What is left closes circles only together: none of it can be relied on.
         for circle in circles(&edges) {
@@ -306,16 +306,24 @@ fn circles(edges: &Edges) -> Vec<BTreeSet<StepId>> {
     circles.map(|component| component.into_iter().map(step).collect()).collect()
 }
 
-/// True if `edges` within `circle` lead from one step to the other.
-fn leads(edges: &Edges, circle: &BTreeSet<StepId>, from: StepId, to: StepId) -> bool {
-    let mut seen = BTreeSet::from([from]);
-    let mut open = vec![from];
-    while let Some(at) = open.pop() {
-        if at == to {
-            return true;
-        }
-        let next = edges.iter().filter(|edge| edge.0 == at && circle.contains(&edge.1)).map(|edge| edge.1);
-        open.extend(next.filter(|next| seen.insert(*next)));
+/// For the end of each edge of `edges` within a circle that is not firm: the steps that
+/// wait for it by firm edges.
+fn behind(firm: &Edges, edges: &Edges, within: impl Fn(&(StepId, StepId)) -> bool) -> HashMap<StepId, HashSet<StepId>> {
+    let mut next: HashMap<StepId, Vec<StepId>> = HashMap::new();
+    for (from, to) in firm.iter().filter(|edge| within(edge)) {
+        next.entry(*from).or_default().push(*to);
     }
-    false
+    let reach = |from: StepId| {
+        let mut seen = HashSet::from([from]);
+        let mut open = vec![from];
+        while let Some(at) = open.pop() {
+            open.extend(next.get(&at).into_iter().flatten().filter(|next| seen.insert(**next)));
+        }
+        seen
+    };
+    let mut behind = HashMap::new();
+    for (_, to) in edges.iter().filter(|edge| within(edge) && !firm.contains(edge)) {
+        behind.entry(*to).or_insert_with(|| reach(*to));
+    }
+    behind
 }
