@@ -226,9 +226,9 @@ impl<M: Mark> Provider for Kind<M> {
         let Some(name) = Self::name(ctx) else {
             let objects = ctx.call("test", "List", Repeat::Safe, || self.0.list(ctx.urn())).await?;
             let mine = objects.iter().find(|object| object.nonce == ctx.nonce());
-            return Ok(match (mine, objects.into_iter().find(ours)) {
+            return Ok(match (mine, objects.iter().find(|object| ours(object))) {
                 (Some(object), _) => Recovered::Mine(object.id.clone()),
-                (None, Some(object)) => Recovered::OfThisStack(object.id),
+                (None, Some(object)) => Recovered::OfThisStack(object.id.clone()),
                 (None, None) => Recovered::Absent,
             });
         };

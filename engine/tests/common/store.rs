@@ -154,7 +154,7 @@ impl StateStore for LossyStore {
     }
 
     fn append(&self, mut entries: Vec<Entry>) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.write(|stored, torn| {
+        Box::pin(self.write(move |stored, torn| {
             if torn {
                 entries.truncate(entries.len() / 2);
             }
@@ -166,7 +166,7 @@ impl StateStore for LossyStore {
     }
 
     fn compact(&self, delta: Delta) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.write(|stored, torn| {
+        Box::pin(self.write(move |stored, torn| {
             if !torn {
                 compacted(stored, delta);
             }
