@@ -595,3 +595,49 @@ fn links_that_changed_are_booked_without_a_step() {
     assert_eq!(plan.relinks.len(), 1);
     assert_eq!((&plan.relinks[0].key, &plan.relinks[0].depends_on), (&key("b", 0), &vec![urn("x")]));
 }
+
+#[test]
+fn what_no_longer_depends_on_something_that_goes_first_keeps_its_own_order() {
+    // `b` may come before it goes, so that `c` can let go of it.
+    let before = [res("Fixed/a"), res("b").parent("Fixed/a", "id"), res("c").dep("b")];
+    golden(
+        &made(&before),
+        &[res("Fixed/a").key("new"), res("b"), res("c").dep("b")],
+        r#"
+        create test:Fixed/a#1 (replaces #0, delete-then-create)
+            key: "k" -> "new"
+            after delete test:Fixed/a#0
+        delete test:Fixed/a#0 (replaced)
+            after delete test:Thing/b#0
+        create test:Thing/b#1 (replaces #0, create-then-delete)
+            parents: ["obj-a"] -> []
+        delete test:Thing/b#0 (replaced)
+            after create test:Thing/b#1, update test:Thing/c#0
+        update test:Thing/c#0
+            deps: ["obj-b"] -> [(known after apply)]
+            after create test:Thing/b#1
+        "#,
+    );
+}
+
+#[test]
+fn what_goes_first_is_found_behind_what_is_removed() {
+    let before = [res("Fixed/a"), res("p").parent("Fixed/a", "id"), res("b").parent("p", "id")];
+    golden(
+        &made(&before),
+        &[res("Fixed/a").key("new"), res("b").parent("Fixed/a", "id")],
+        r#"
+        create test:Fixed/a#1 (replaces #0, delete-then-create)
+            key: "k" -> "new"
+            after delete test:Fixed/a#0
+        delete test:Fixed/a#0 (replaced)
+            after delete test:Thing/p#0
+        create test:Thing/b#1 (replaces #0, delete-then-create)
+            parents: ["obj-p"] -> [(known after apply)]
+            after create test:Fixed/a#1, delete test:Thing/b#0
+        delete test:Thing/b#0 (replaced)
+        delete test:Thing/p#0 (removed)
+            after delete test:Thing/b#0
+        "#,
+    );
+}

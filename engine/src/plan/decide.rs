@@ -7,6 +7,7 @@ use crate::{
     plan::{
         Reason,
         diff::{Change, Effect},
+        order::Decided,
     },
     provider::{DynProvider, Registry, ReplaceOrder},
     stack::{Resource, Stack},
@@ -85,7 +86,8 @@ pub fn decide<'a>(
         }
         let current = checkpoint.current(&resource.urn);
         let depends_on: Vec<Urn> = resource.depends_on().into_iter().collect();
-        let forced = goes_first(&depends_on, current, &decisions, &index);
+        let decided = Decided { checkpoint, decisions: &decisions, index: &index };
+        let forced = current.is_some_and(|object| decided.goes_first(object, &depends_on));
         let order = if forced { ReplaceOrder::DeleteThenCreate } else { provider.info().replace_order };
         let (verdict, changes) = verdict(resource, provider, current, &planned, order, forced)?;
         index.insert(&resource.urn, decisions.len());
@@ -122,22 +124,6 @@ fn output(decision: &Decision<'_>, registry: &Registry, field: &str) -> Lookup {
         Some(object) => output_field(&object.outputs, field).map_or(Lookup::Missing, |v| Lookup::Known(v.clone())),
         None => Lookup::Unknown,
     }
-}
-
-/// The order is decided for the whole chain: what depends on something that must go
-/// before its successor comes, must itself go first. True if that is so.
-fn goes_first(
-    depends_on: &[Urn],
-    current: Option<&Object>,
-    decisions: &[Decision<'_>],
-    index: &HashMap<&Urn, usize>,
-) -> bool {
-    let recorded = current.map_or(&[][..], |object| &object.depends_on);
-    depends_on.iter().chain(recorded).any(|on| {
-        index.get(on).is_some_and(|at| {
-            matches!(decisions[*at].verdict, Verdict::Replace { order: ReplaceOrder::DeleteThenCreate, .. })
-        })
-    })
 }
 
 fn verdict(

@@ -135,11 +135,12 @@ impl Expansion<'_> {
     fn keep(&mut self, decision: &Decision<'_>) {
         self.plan.unchanged.push(decision.resource.urn.clone());
         let Some(object) = decision.current else { return };
-        if object.depends_on != decision.depends_on || object.replace_order != decision.order {
+        // The order was decided for the chain of its time and says nothing about this one's.
+        if object.depends_on != decision.depends_on {
             self.plan.relinks.push(Relink {
                 key: object.key(),
                 depends_on: decision.depends_on.clone(),
-                replace_order: decision.order,
+                replace_order: object.replace_order,
             });
         }
     }
