@@ -82,23 +82,13 @@ use Architecture::{Arm64, X86_64};
 /// A family whose sizes follow the common rule: GiB of memory per vCPU, sizes.
 type Regular = (&'static str, Architecture, u32, &'static [&'static str]);
 
-const GEN5: &[&str] = &[
-    "large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge",
-];
-const GEN5_C: &[&str] = &[
-    "large", "xlarge", "2xlarge", "4xlarge", "9xlarge", "12xlarge", "18xlarge", "24xlarge",
-];
-const GEN6_INTEL: &[&str] = &[
-    "large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge",
-    "32xlarge",
-];
-const GEN7_INTEL: &[&str] = &[
-    "large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge",
-    "48xlarge",
-];
-const GRAVITON: &[&str] = &[
-    "medium", "large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge",
-];
+const GEN5: &[&str] = &["large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge"];
+const GEN5_C: &[&str] = &["large", "xlarge", "2xlarge", "4xlarge", "9xlarge", "12xlarge", "18xlarge", "24xlarge"];
+const GEN6_INTEL: &[&str] =
+    &["large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge", "32xlarge"];
+const GEN7_INTEL: &[&str] =
+    &["large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge", "24xlarge", "48xlarge"];
+const GRAVITON: &[&str] = &["medium", "large", "xlarge", "2xlarge", "4xlarge", "8xlarge", "12xlarge", "16xlarge"];
 
 const REGULAR: [Regular; 15] = [
     ("m5", X86_64, 4, GEN5),
@@ -178,12 +168,8 @@ const LISTED: [Listed; 50] = [
 /// What is known of an instance type, or `None` when the table has not got it.
 #[must_use]
 pub fn look_up(name: &str) -> Option<InstanceType> {
-    if let Some((
-        _,
-        architecture,
-        accelerator,
-        [accelerators, vcpus, memory_gib, interfaces, addresses],
-    )) = LISTED.iter().find(|listed| listed.0 == name)
+    if let Some((_, architecture, accelerator, [accelerators, vcpus, memory_gib, interfaces, addresses])) =
+        LISTED.iter().find(|listed| listed.0 == name)
     {
         return Some(InstanceType {
             name: name.to_owned(),
@@ -218,9 +204,8 @@ pub fn look_up(name: &str) -> Option<InstanceType> {
 /// Every type of the table, for completions and for "did you mean".
 pub fn names() -> impl Iterator<Item = String> {
     let listed = LISTED.iter().map(|listed| listed.0.to_owned());
-    let regular = REGULAR
-        .iter()
-        .flat_map(|(family, _, _, sizes)| sizes.iter().map(move |size| format!("{family}.{size}")));
+    let regular =
+        REGULAR.iter().flat_map(|(family, _, _, sizes)| sizes.iter().map(move |size| format!("{family}.{size}")));
     listed.chain(regular)
 }
 
@@ -229,8 +214,7 @@ pub fn names() -> impl Iterator<Item = String> {
 pub fn knows_family_of(name: &str) -> bool {
     let family = name.split('.').next().unwrap_or_default();
     let of_family = |other: &str| other.split('.').next() == Some(family);
-    REGULAR.iter().any(|regular| regular.0 == family)
-        || LISTED.iter().any(|listed| of_family(listed.0))
+    REGULAR.iter().any(|regular| regular.0 == family) || LISTED.iter().any(|listed| of_family(listed.0))
 }
 
 /// The architecture of any instance type, known or not: by the table, else by
@@ -244,16 +228,9 @@ pub fn architecture(name: &str) -> Architecture {
     let family = name.split('.').next().unwrap_or_default();
     let after_digit = family
         .split_once(|c: char| c.is_ascii_digit())
-        .map_or("", |(_, rest)| {
-            rest.trim_start_matches(|c: char| c.is_ascii_digit())
-        });
+        .map_or("", |(_, rest)| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
     // a1 is the first Graviton, older than the rule.
-    if family == "a1"
-        || after_digit
-            .split('-')
-            .next()
-            .is_some_and(|letters| letters.contains('g'))
-    {
+    if family == "a1" || after_digit.split('-').next().is_some_and(|letters| letters.contains('g')) {
         Arm64
     } else {
         X86_64
@@ -268,10 +245,7 @@ pub fn accelerator(name: &str) -> Accelerator {
         return known.accelerator;
     }
     let family = name.split('.').next().unwrap_or_default();
-    let series: String = family
-        .chars()
-        .take_while(char::is_ascii_alphabetic)
-        .collect();
+    let series: String = family.chars().take_while(char::is_ascii_alphabetic).collect();
     match series.as_str() {
         "g" | "gr" | "p" if family != "g4ad" => Nvidia,
         "inf" | "trn" => Neuron,
@@ -284,10 +258,7 @@ fn vcpus_of_size(size: &str) -> Option<u32> {
         "medium" => Some(1),
         "large" => Some(2),
         "xlarge" => Some(4),
-        _ => size
-            .strip_suffix("xlarge")
-            .and_then(|times| times.parse::<u32>().ok())
-            .map(|times| times * 4),
+        _ => size.strip_suffix("xlarge").and_then(|times| times.parse::<u32>().ok()).map(|times| times * 4),
     }
 }
 

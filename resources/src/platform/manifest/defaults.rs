@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::types::{
-    Addon, Addons, AmiType, Autoscaler, Capacity, Cluster, Disk, Endpoint, Environment, Fallback,
-    LogType, Logs, Manifest, Network, NodePool, Oidc, Support, Taint, TaintEffect, VolumeType,
+    Addon, Addons, AmiType, Autoscaler, Capacity, Cluster, Disk, Endpoint, Environment, Fallback, LogType, Logs,
+    Manifest, Network, NodePool, Oidc, Support, Taint, TaintEffect, VolumeType,
 };
 use super::versions;
 use crate::platform::instance_types::{self, Accelerator, Architecture};
@@ -112,10 +112,7 @@ impl Manifest {
             tags: self.tags.clone(),
             network: self.network.clone(),
             cluster: self.cluster.clone(),
-            node_pools: named
-                .iter()
-                .map(|(name, pool)| (name.clone(), pool.resolve(name)))
-                .collect(),
+            node_pools: named.iter().map(|(name, pool)| (name.clone(), pool.resolve(name))).collect(),
             addons: self.addons.resolve(),
             autoscaler: self.autoscaler.clone(),
         }
@@ -125,9 +122,7 @@ impl Manifest {
 /// The pools of a manifest that names none.
 #[must_use]
 pub fn default_pools() -> BTreeMap<String, NodePool> {
-    ["cpu", "gpu"]
-        .map(|name| (name.to_owned(), NodePool::default()))
-        .into()
+    ["cpu", "gpu"].map(|name| (name.to_owned(), NodePool::default())).into()
 }
 
 impl NodePool {
@@ -191,10 +186,7 @@ impl NodePool {
 /// Minimum, desired and maximum: what is given stands, the rest bends to it.
 fn sizes(given: [Option<u32>; 3], min: u32, desired: Option<u32>, max: u32) -> (u32, u32, u32) {
     let [given_min, given_desired, given_max] = given;
-    let max = given_max.unwrap_or_else(|| {
-        max.max(given_min.unwrap_or(0))
-            .max(given_desired.unwrap_or(0))
-    });
+    let max = given_max.unwrap_or_else(|| max.max(given_min.unwrap_or(0)).max(given_desired.unwrap_or(0)));
     let min = given_min.unwrap_or_else(|| min.min(given_desired.unwrap_or(max)).min(max));
     let desired = given_desired.unwrap_or_else(|| desired.unwrap_or(min).min(max).max(min));
     (min, desired, max)
@@ -215,11 +207,7 @@ fn taints(accelerator: Accelerator) -> Vec<Taint> {
     if accelerator != Accelerator::Nvidia {
         return Vec::new();
     }
-    vec![Taint {
-        key: "nvidia.com/gpu".to_owned(),
-        value: "true".to_owned(),
-        effect: TaintEffect::NoSchedule,
-    }]
+    vec![Taint { key: "nvidia.com/gpu".to_owned(), value: "true".to_owned(), effect: TaintEffect::NoSchedule }]
 }
 
 impl Disk {
@@ -238,10 +226,7 @@ impl Fallback {
         }
         let (min, desired, max) = sizes([self.min, self.desired, self.max], 0, None, 1);
         Some(ResolvedFallback {
-            instance_types: self
-                .instance_types
-                .clone()
-                .unwrap_or_else(|| vec![first_type.to_owned()]),
+            instance_types: self.instance_types.clone().unwrap_or_else(|| vec![first_type.to_owned()]),
             min,
             desired,
             max,
@@ -271,11 +256,7 @@ impl AmiType {
     /// The architecture that it runs on.
     #[must_use]
     pub fn architecture(self) -> Architecture {
-        if self.as_str().contains("ARM_64") {
-            Architecture::Arm64
-        } else {
-            Architecture::X86_64
-        }
+        if self.as_str().contains("ARM_64") { Architecture::Arm64 } else { Architecture::X86_64 }
     }
 
     /// The accelerators that it has the driver of.
@@ -300,11 +281,7 @@ impl Addons {
         [
             ("vpc-cni", self.vpc_cni.as_ref(), true),
             ("kube-proxy", self.kube_proxy.as_ref(), true),
-            (
-                "eks-pod-identity-agent",
-                self.eks_pod_identity_agent.as_ref(),
-                true,
-            ),
+            ("eks-pod-identity-agent", self.eks_pod_identity_agent.as_ref(), true),
             ("coredns", self.coredns.as_ref(), true),
             ("aws-ebs-csi-driver", self.aws_ebs_csi_driver.as_ref(), true),
             ("metrics-server", self.metrics_server.as_ref(), false),
@@ -319,13 +296,7 @@ impl Addons {
                 let mut configuration = addon_configuration(name);
                 merge(&mut configuration, given.configuration);
                 let version = given.version;
-                resolved.insert(
-                    name.to_owned(),
-                    ResolvedAddon {
-                        version,
-                        configuration,
-                    },
-                );
+                resolved.insert(name.to_owned(), ResolvedAddon { version, configuration });
             }
         }
         resolved
@@ -391,11 +362,7 @@ impl Default for Cluster {
 
 impl Default for Endpoint {
     fn default() -> Self {
-        Self {
-            public: false,
-            private: true,
-            public_cidrs: Vec::new(),
-        }
+        Self { public: false, private: true, public_cidrs: Vec::new() }
     }
 }
 
@@ -417,23 +384,13 @@ impl Default for Logs {
 
 impl Default for Fallback {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            instance_types: None,
-            min: None,
-            desired: None,
-            max: None,
-        }
+        Self { enabled: true, instance_types: None, min: None, desired: None, max: None }
     }
 }
 
 impl Default for Addon {
     fn default() -> Self {
-        Self {
-            enabled: true,
-            version: None,
-            configuration: Map::new(),
-        }
+        Self { enabled: true, version: None, configuration: Map::new() }
     }
 }
 
@@ -479,10 +436,7 @@ mod tests {
 
     #[test]
     fn a_gpu_type_makes_a_gpu_pool_whatever_its_name() {
-        let pool = NodePool {
-            instance_types: Some(vec!["g6.xlarge".to_owned()]),
-            ..NodePool::default()
-        };
+        let pool = NodePool { instance_types: Some(vec!["g6.xlarge".to_owned()]), ..NodePool::default() };
         let pool = pool.resolve("training");
         assert_eq!((pool.min, pool.desired, pool.max), (0, 0, 5));
         assert_eq!(pool.disk.size_gb, 200);
@@ -494,8 +448,7 @@ mod tests {
     #[test]
     fn a_configuration_merges_over_the_default() {
         let mut cni = addon_configuration("vpc-cni");
-        let patch =
-            json!({"env": {"WARM_PREFIX_TARGET": null, "A": "1"}, "enableNetworkPolicy": "true"});
+        let patch = json!({"env": {"WARM_PREFIX_TARGET": null, "A": "1"}, "enableNetworkPolicy": "true"});
         merge(&mut cni, patch.as_object().cloned().unwrap_or_default());
         assert_eq!(
             Value::Object(cni),

@@ -113,16 +113,7 @@ impl Diagnostic {
     }
 
     fn new(severity: Severity, code: Code, message: String, cure: String) -> Self {
-        Self {
-            severity,
-            code,
-            path: String::new(),
-            line: 1,
-            column: 1,
-            message,
-            cure,
-            snippet: None,
-        }
+        Self { severity, code, path: String::new(), line: 1, column: 1, message, cure, snippet: None }
     }
 
     /// The same finding at a line and column, both from 1.
@@ -163,14 +154,10 @@ impl Diagnostics {
                 .map(|line| Box::new(snippet(line, diagnostic.column)));
         }
         diagnostics.sort_by(|a, b| {
-            (a.line, a.column, a.severity, a.code, &a.message)
-                .cmp(&(b.line, b.column, b.severity, b.code, &b.message))
+            (a.line, a.column, a.severity, a.code, &a.message).cmp(&(b.line, b.column, b.severity, b.code, &b.message))
         });
         diagnostics.dedup();
-        Self {
-            file: file.to_owned(),
-            diagnostics,
-        }
+        Self { file: file.to_owned(), diagnostics }
     }
 
     /// Whether there is nothing to say.
@@ -204,14 +191,7 @@ impl fmt::Display for Diagnostics {
                 writeln!(f)?;
             }
             let file = printable(&self.file);
-            let Diagnostic {
-                severity,
-                line,
-                column,
-                message,
-                cure,
-                ..
-            } = diagnostic;
+            let Diagnostic { severity, line, column, message, cure, .. } = diagnostic;
             writeln!(f, "{file}:{line}:{column}: {severity}: {message}")?;
             if let Some(snippet) = &diagnostic.snippet {
                 let gutter = line.to_string().len();
@@ -247,17 +227,10 @@ const SNIPPET_WIDTH: usize = 100;
 fn snippet(line: &str, column: usize) -> Snippet {
     let caret = column.saturating_sub(1);
     let length = line.chars().count();
-    let start = if length <= SNIPPET_WIDTH {
-        0
-    } else {
-        caret.saturating_sub(SNIPPET_WIDTH / 2)
-    };
+    let start = if length <= SNIPPET_WIDTH { 0 } else { caret.saturating_sub(SNIPPET_WIDTH / 2) };
     let text: String = line.chars().skip(start).take(SNIPPET_WIDTH).collect();
     let text = printable(&text);
-    Snippet {
-        text: text.trim_end().to_owned(),
-        caret: caret.min(length) - start.min(caret.min(length)),
-    }
+    Snippet { text: text.trim_end().to_owned(), caret: caret.min(length) - start.min(caret.min(length)) }
 }
 
 /// A text that cannot move the cursor, colour or reorder a terminal: one
@@ -281,11 +254,7 @@ pub fn quoted(value: &str) -> String {
     const LONGEST: usize = 60;
     let short: String = value.chars().take(LONGEST).collect();
     let short = printable(&short);
-    if value.chars().count() > LONGEST {
-        format!("\"{short}...\"")
-    } else {
-        format!("\"{short}\"")
-    }
+    if value.chars().count() > LONGEST { format!("\"{short}...\"") } else { format!("\"{short}\"") }
 }
 
 /// The candidate that a mistyped word most likely meant, if one is near.
@@ -300,12 +269,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let candidates: Vec<&str> = candidates.into_iter().collect();
     candidates
         .iter()
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&word, &normal(candidate)),
-                *candidate,
-            )
-        })
+        .map(|candidate| (strsim::damerau_levenshtein(&word, &normal(candidate)), *candidate))
         .filter(|(distance, candidate)| *distance <= (candidate.len() / 3).max(1))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -339,9 +303,8 @@ mod tests {
     #[test]
     fn reads_like_a_compiler() {
         let source = "name: a\nnode_pools:\n  gpu: {max: ten}\n";
-        let found = Diagnostic::error(Code::WrongType, "`max` is wrong", "write a number")
-            .at(3, 14)
-            .path("node_pools.gpu.max");
+        let found =
+            Diagnostic::error(Code::WrongType, "`max` is wrong", "write a number").at(3, 14).path("node_pools.gpu.max");
         let all = Diagnostics::new("rayplat.yaml", source, vec![found]);
         assert_eq!(
             all.to_string(),
@@ -374,10 +337,7 @@ mod tests {
 
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
-        assert_eq!(
-            printable("a\u{1b}[31m\u{202e}b\tc"),
-            "a\u{fffd}[31m\u{fffd}b c"
-        );
+        assert_eq!(printable("a\u{1b}[31m\u{202e}b\tc"), "a\u{fffd}[31m\u{fffd}b c");
         assert_eq!(quoted(&"x".repeat(70)).len(), 65);
     }
 
@@ -401,9 +361,7 @@ mod tests {
 
     #[test]
     fn json_has_the_place_and_the_code() {
-        let found = Diagnostic::warning(Code::Risk, "m", "c")
-            .at(2, 3)
-            .path("a.b");
+        let found = Diagnostic::warning(Code::Risk, "m", "c").at(2, 3).path("a.b");
         let json = serde_json::to_value(Diagnostics::new("f", "", vec![found])).unwrap();
         assert_eq!(
             json,

@@ -19,9 +19,7 @@ pub struct Format {
 /// reference), and short enough for the names that are made of it.
 pub static NAME: Format = Format {
     pattern: "^[0-9A-Za-z][0-9A-Za-z_-]*$",
-    matches: |text| {
-        starts(text, alphanumeric) && all(text, |c| alphanumeric(c) || "_-".contains(c))
-    },
+    matches: |text| starts(text, alphanumeric) && all(text, |c| alphanumeric(c) || "_-".contains(c)),
     expected: "made of letters, digits, `-` and `_`, beginning with a letter or a digit",
     example: "production-ray-cluster",
 };
@@ -53,10 +51,7 @@ pub static SUBNET_ID: Format = Format {
 /// A Kubernetes minor version.
 pub static KUBERNETES_VERSION: Format = Format {
     pattern: "^1\\.[0-9]{1,2}$",
-    matches: |text| {
-        text.strip_prefix("1.")
-            .is_some_and(|minor| count(minor, 1, 2) && all(minor, digit))
-    },
+    matches: |text| text.strip_prefix("1.").is_some_and(|minor| count(minor, 1, 2) && all(minor, digit)),
     expected: "a Kubernetes minor version without a patch number",
     example: "1.35",
 };
@@ -167,17 +162,14 @@ fn is_region(text: &str) -> bool {
     count(partition, 2, 4)
         && all(partition, lower)
         && (1..=3).contains(&words.len())
-        && words
-            .iter()
-            .all(|word| count(word, 2, 12) && all(word, lower))
+        && words.iter().all(|word| count(word, 2, 12) && all(word, lower))
         && count(number, 1, 2)
         && all(number, digit)
 }
 
 fn is_id(text: &str, prefix: &str) -> bool {
-    text.strip_prefix(prefix).is_some_and(|id| {
-        (id.len() == 8 || id.len() == 17) && all(id, |c| digit(c) || ('a'..='f').contains(&c))
-    })
+    text.strip_prefix(prefix)
+        .is_some_and(|id| (id.len() == 8 || id.len() == 17) && all(id, |c| digit(c) || ('a'..='f').contains(&c)))
 }
 
 /// The parts of an ARN, with the partition's form looked at:
@@ -210,13 +202,8 @@ fn is_principal_arn(text: &str) -> bool {
     let Some(("iam", "", account, resource)) = arn(text) else {
         return false;
     };
-    let name = resource
-        .strip_prefix("role/")
-        .or_else(|| resource.strip_prefix("user/"))
-        .unwrap_or_default();
-    is_account(account)
-        && !name.is_empty()
-        && all(name, |c| alphanumeric(c) || "_+=,.@/-".contains(c))
+    let name = resource.strip_prefix("role/").or_else(|| resource.strip_prefix("user/")).unwrap_or_default();
+    is_account(account) && !name.is_empty() && all(name, |c| alphanumeric(c) || "_+=,.@/-".contains(c))
 }
 
 fn is_addon_version(text: &str) -> bool {
@@ -258,11 +245,7 @@ mod tests {
             let strings = string_regex(&format.pattern.replace(['^', '$'], "")).unwrap();
             for _ in 0..200 {
                 let text = strings.new_tree(&mut runner).unwrap().current();
-                assert!(
-                    (format.matches)(&text),
-                    "{} does not take {text:?}",
-                    format.pattern
-                );
+                assert!((format.matches)(&text), "{} does not take {text:?}", format.pattern);
             }
         }
     }
@@ -271,36 +254,10 @@ mod tests {
     fn functions_refuse_what_patterns_refuse() {
         let refused: [(&Format, &[&str]); 10] = [
             (&NAME, &["", "-a", "_a", "a b", "a.b", "é"]),
-            (
-                &REGION,
-                &[
-                    "",
-                    "us-east",
-                    "us-east-1a",
-                    "US-EAST-1",
-                    "us--1",
-                    "useast1",
-                    "-east-1",
-                ],
-            ),
-            (
-                &VPC_ID,
-                &[
-                    "vpc-",
-                    "vpc-0abc",
-                    "vpc-0ABCD123",
-                    "subnet-0abcd123",
-                    "vpc-0abcd1234ef56789g",
-                ],
-            ),
-            (
-                &SUBNET_ID,
-                &["subnet-1", "vpc-0abcd123", "subnet-0123456789abcdef01"],
-            ),
-            (
-                &KUBERNETES_VERSION,
-                &["1", "1.", "1.350", "1.35.1", "v1.35", "2.1", "1.x"],
-            ),
+            (&REGION, &["", "us-east", "us-east-1a", "US-EAST-1", "us--1", "useast1", "-east-1"]),
+            (&VPC_ID, &["vpc-", "vpc-0abc", "vpc-0ABCD123", "subnet-0abcd123", "vpc-0abcd1234ef56789g"]),
+            (&SUBNET_ID, &["subnet-1", "vpc-0abcd123", "subnet-0123456789abcdef01"]),
+            (&KUBERNETES_VERSION, &["1", "1.", "1.350", "1.35.1", "v1.35", "2.1", "1.x"]),
             (
                 &KMS_KEY_ARN,
                 &[
@@ -323,32 +280,9 @@ mod tests {
                     "arn:aws:iam::111122223333:group/a",
                 ],
             ),
-            (
-                &POOL_NAME,
-                &["", "Cpu", "1a", "a-", "a_b", "abcdefghijklmnopqrstu"],
-            ),
-            (
-                &INSTANCE_TYPE,
-                &[
-                    "",
-                    "m6g",
-                    "m6g.",
-                    ".xlarge",
-                    "M6g.xlarge",
-                    "m6g.x.large",
-                    "6g.large",
-                ],
-            ),
-            (
-                &ADDON_VERSION,
-                &[
-                    "",
-                    "1.20.4-eksbuild.1",
-                    "v1.20.4",
-                    "v1.20-eksbuild.1",
-                    "v1.2.3-eksbuild.",
-                ],
-            ),
+            (&POOL_NAME, &["", "Cpu", "1a", "a-", "a_b", "abcdefghijklmnopqrstu"]),
+            (&INSTANCE_TYPE, &["", "m6g", "m6g.", ".xlarge", "M6g.xlarge", "m6g.x.large", "6g.large"]),
+            (&ADDON_VERSION, &["", "1.20.4-eksbuild.1", "v1.20.4", "v1.20-eksbuild.1", "v1.2.3-eksbuild."]),
         ];
         for (format, texts) in refused {
             for text in texts {

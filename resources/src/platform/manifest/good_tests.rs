@@ -9,7 +9,8 @@ use super::*;
 
 const TODAY: Date = date(2026, 11, 24);
 const QUICKSTART: &[u8] = include_bytes!("../../../../examples/quickstart.yaml");
-const HEAD: &str = "name: a\nregion: us-east-1\nnetwork:\n  vpc_id: vpc-0abcd123\n  subnet_ids: [subnet-0abcd123, subnet-0abcd124]\n";
+const HEAD: &str =
+    "name: a\nregion: us-east-1\nnetwork:\n  vpc_id: vpc-0abcd123\n  subnet_ids: [subnet-0abcd123, subnet-0abcd124]\n";
 
 fn loaded(text: &str) -> Loaded {
     load("good.yaml", format!("{HEAD}{text}").as_bytes(), TODAY).unwrap()
@@ -18,8 +19,7 @@ fn loaded(text: &str) -> Loaded {
 fn warnings(text: &str) -> Vec<String> {
     let loaded = loaded(text);
     let all = loaded.warnings.iter();
-    all.map(|d| format!("{}:{}: {}", d.line, d.column, d.message))
-        .collect()
+    all.map(|d| format!("{}:{}: {}", d.line, d.column, d.message)).collect()
 }
 
 /// The defaults that the quick start promises, every one.
@@ -95,20 +95,11 @@ fn the_quickstart_resolves_to_its_defaults() {
         })
     );
     let place = |path: &str| loaded.spans.at(path).map(|span| (span.line, span.column));
-    let line_of = |text: &str| {
-        1 + loaded
-            .source
-            .lines()
-            .position(|l| l.contains(text))
-            .unwrap()
-    };
+    let line_of = |text: &str| 1 + loaded.source.lines().position(|l| l.contains(text)).unwrap();
     assert_eq!(place("node_pools.gpu.max"), Some((line_of("gpu: {"), 30)));
     // A saved plan reads it again.
     let json = serde_json::to_string(&loaded.manifest).unwrap();
-    assert_eq!(
-        serde_json::from_str::<Resolved>(&json).unwrap(),
-        loaded.manifest
-    );
+    assert_eq!(serde_json::from_str::<Resolved>(&json).unwrap(), loaded.manifest);
 }
 
 #[test]
@@ -185,14 +176,8 @@ autoscaler: {enabled: false}
 #[test]
 fn what_is_warned_of() {
     let cases: [(&str, &[&str]); 14] = [
-        (
-            "node_pools: {cpu: {max: 21}}\n",
-            &["6:25: `max` is 21, outside the budget's 1 to 20 for this kind of pool"],
-        ),
-        (
-            "node_pools: {cpu: {min: 0}}\n",
-            &["6:25: `min` is 0, outside the budget's 1 to 10 for this kind of pool"],
-        ),
+        ("node_pools: {cpu: {max: 21}}\n", &["6:25: `max` is 21, outside the budget's 1 to 20 for this kind of pool"]),
+        ("node_pools: {cpu: {min: 0}}\n", &["6:25: `min` is 0, outside the budget's 1 to 10 for this kind of pool"]),
         (
             "node_pools: {cpu: {}, gpu: {capacity: on_demand, max: 11}}\n",
             &["6:55: `max` is 11, outside the budget's 0 to 10 for this kind of pool"],
@@ -209,9 +194,7 @@ fn what_is_warned_of() {
         ),
         (
             "node_pools: {cpu: {capacity: spot, instance_types: [m6g.xlarge, m7g.xlarge]}}\n",
-            &[
-                "6:1: every pool is Spot: the Ray head and cluster DNS would lose their node when AWS takes it back",
-            ],
+            &["6:1: every pool is Spot: the Ray head and cluster DNS would lose their node when AWS takes it back"],
         ),
         (
             "node_pools: {cpu: {instance_types: [m9g.xlarge]}}\n",
@@ -259,32 +242,15 @@ fn what_is_warned_of() {
 fn a_region_that_is_not_known_is_a_warning() {
     let text = HEAD.replace("us-east-1", "us-esat-1") + "node_pools: {cpu: {}}\n";
     let loaded = load("m", text.as_bytes(), TODAY).unwrap();
-    let found: Vec<_> = loaded
-        .warnings
-        .iter()
-        .map(|d| (d.line, d.cure.as_str()))
-        .collect();
-    assert_eq!(
-        found,
-        [(
-            2,
-            "did you mean us-east-1? If not, check that EKS is offered there"
-        )]
-    );
+    let found: Vec<_> = loaded.warnings.iter().map(|d| (d.line, d.cure.as_str())).collect();
+    assert_eq!(found, [(2, "did you mean us-east-1? If not, check that EKS is offered there")]);
 }
 
 #[test]
 fn a_version_grows_old_with_the_day_that_is_passed_in() {
-    let text =
-        format!("{HEAD}cluster: {{kubernetes_version: \"1.35\"}}\nnode_pools: {{cpu: {{}}}}\n");
+    let text = format!("{HEAD}cluster: {{kubernetes_version: \"1.35\"}}\nnode_pools: {{cpu: {{}}}}\n");
     let on = |day| load("m", text.as_bytes(), day);
     assert!(on(TODAY).unwrap().warnings.is_empty());
-    assert_eq!(
-        on(date(2027, 3, 27))
-            .unwrap()
-            .warnings
-            .count(Severity::Warning),
-        1
-    );
+    assert_eq!(on(date(2027, 3, 27)).unwrap().warnings.count(Severity::Warning), 1);
     assert!(on(date(2027, 3, 28)).is_err());
 }

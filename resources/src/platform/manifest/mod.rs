@@ -63,9 +63,7 @@ pub fn load(file_name: &str, bytes: &[u8], today: Date) -> Result<Loaded, Diagno
         Ok(text) => text,
         Err(found) => {
             // A file too large to read is too large to quote.
-            let quotable = bytes
-                .get(..bytes.len().min(yaml::MAX_BYTES))
-                .unwrap_or_default();
+            let quotable = bytes.get(..bytes.len().min(yaml::MAX_BYTES)).unwrap_or_default();
             let source = String::from_utf8_lossy(quotable);
             return Err(Diagnostics::new(file_name, &source, vec![found]));
         }
@@ -95,13 +93,7 @@ pub fn load(file_name: &str, bytes: &[u8], today: Date) -> Result<Loaded, Diagno
         );
         Diagnostics::new(file_name, text, vec![found])
     })?;
-    Ok(Loaded {
-        manifest: raw.resolve(),
-        raw,
-        warnings: found,
-        spans,
-        source: text.to_owned(),
-    })
+    Ok(Loaded { manifest: raw.resolve(), raw, warnings: found, spans, source: text.to_owned() })
 }
 #[cfg(test)]
 mod bad_tests;

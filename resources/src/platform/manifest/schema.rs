@@ -17,9 +17,7 @@ pub const ID: &str = "urn:rayplat:manifest:1";
 pub fn schema() -> &'static Value {
     static SCHEMA: OnceLock<Value> = OnceLock::new();
     SCHEMA.get_or_init(|| {
-        let generator = SchemaSettings::draft2020_12()
-            .for_deserialize()
-            .into_generator();
+        let generator = SchemaSettings::draft2020_12().for_deserialize().into_generator();
         let mut schema = generator.into_root_schema_for::<Manifest>().to_value();
         without_null(&mut schema);
         one_line_descriptions(&mut schema);
@@ -123,16 +121,9 @@ mod tests {
             let Some(properties) = object.get("properties").and_then(Value::as_object) else {
                 return;
             };
-            assert_eq!(
-                object.get("additionalProperties"),
-                Some(&Value::Bool(false)),
-                "{object:?}"
-            );
+            assert_eq!(object.get("additionalProperties"), Some(&Value::Bool(false)), "{object:?}");
             for (key, property) in properties {
-                assert!(
-                    property.get("description").is_some(),
-                    "{key} has no description"
-                );
+                assert!(property.get("description").is_some(), "{key} has no description");
             }
         });
     }
@@ -157,15 +148,9 @@ mod tests {
 
     #[test]
     fn it_names_its_draft_and_itself() {
-        assert_eq!(
-            schema()["$schema"],
-            "https://json-schema.org/draft/2020-12/schema"
-        );
+        assert_eq!(schema()["$schema"], "https://json-schema.org/draft/2020-12/schema");
         assert_eq!(schema()["$id"], ID);
-        assert_eq!(
-            schema()["required"],
-            serde_json::json!(["name", "region", "network"])
-        );
+        assert_eq!(schema()["required"], serde_json::json!(["name", "region", "network"]));
         let defaults = &schema()["$defs"]["Cluster"]["properties"];
         assert_eq!(defaults["kubernetes_version"]["default"], "1.35");
         assert_eq!(defaults["logs"]["default"]["retention_days"], 7);

@@ -56,9 +56,7 @@ impl Spans {
     /// Where the key at a path stands; for an item of a list, the item.
     #[must_use]
     pub fn key(&self, path: &str) -> Option<Span> {
-        self.places
-            .get(path)
-            .map(|place| place.key.unwrap_or(place.value))
+        self.places.get(path).map(|place| place.key.unwrap_or(place.value))
     }
 
     /// Where the value at a path stands or, when it is a default that the file

@@ -138,9 +138,7 @@ pub struct Logs {
 }
 
 /// A log of the control plane.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum LogType {
     /// The API server's.
     #[serde(rename = "api")]
@@ -287,9 +285,7 @@ pub struct Taint {
 }
 
 /// What happens to a pod that does not tolerate a taint.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum TaintEffect {
     /// It is not scheduled here.
     NoSchedule,
@@ -371,10 +367,8 @@ pub struct Autoscaler {
 }
 
 /// CloudWatch's periods (PutRetentionPolicy, API reference), in days.
-pub const RETENTION_DAYS: [u32; 22] = [
-    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
-    3288, 3653,
-];
+pub const RETENTION_DAYS: [u32; 22] =
+    [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
 
 /// The longest name of a platform: role, launch template and node group names
 /// are made of it, and an IAM role's name ends at 64 characters.

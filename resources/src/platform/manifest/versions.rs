@@ -29,11 +29,7 @@ pub const ALL: [Version; 5] = [
 ];
 
 const fn version(minor: u32, standard_ends: Date, extended_ends: Date) -> Version {
-    Version {
-        minor,
-        standard_ends,
-        extended_ends,
-    }
+    Version { minor, standard_ends, extended_ends }
 }
 
 /// The version of this name, as `1.35`.
@@ -46,9 +42,7 @@ pub fn look_up(name: &str) -> Option<Version> {
 /// The newest version whose standard support lasts beyond a day, if any.
 #[must_use]
 pub fn newest_in_standard_support(today: Date) -> Option<Version> {
-    ALL.into_iter()
-        .rev()
-        .find(|version| version.standard_ends >= today)
+    ALL.into_iter().rev().find(|version| version.standard_ends >= today)
 }
 
 /// What a cluster in extended support costs in place of $0.10 (AWS containers
@@ -67,10 +61,7 @@ mod tests {
         }
         for version in ALL {
             let (standard, extended) = (version.standard_ends, version.extended_ends);
-            assert_eq!(
-                (standard.year() + 1, standard.day()),
-                (extended.year(), extended.day())
-            );
+            assert_eq!((standard.year() + 1, standard.day()), (extended.year(), extended.day()));
         }
         assert!(look_up(DEFAULT).is_some());
         assert_eq!(look_up("1.31"), None);

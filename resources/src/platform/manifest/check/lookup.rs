@@ -15,14 +15,7 @@ pub(super) fn parent_of(schema: &Value, key: &str) -> Option<String> {
     }
 }
 
-fn search(
-    root: &Value,
-    schema: &Value,
-    key: &str,
-    path: &str,
-    depth: usize,
-    found: &mut Vec<String>,
-) {
+fn search(root: &Value, schema: &Value, key: &str, path: &str, depth: usize, found: &mut Vec<String>) {
     // The manifest's own keys are not this deep.
     if depth > 8 {
         return;

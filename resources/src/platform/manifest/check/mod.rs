@@ -20,14 +20,8 @@ use super::yaml::{Entry, Kind, Node, Span, describe};
 /// Checks a tree against a schema. Gives the tree as JSON, without the values
 /// that are wrong, and adds a finding for each of those.
 pub fn check(root: &Node, schema: &Value, findings: &mut Vec<Diagnostic>) -> Value {
-    let mut walk = Walk {
-        root: schema,
-        findings,
-    };
-    let at = Place {
-        path: String::new(),
-        key: None,
-    };
+    let mut walk = Walk { root: schema, findings };
+    let at = Place { path: String::new(), key: None };
     walk.value(root, schema, &at).unwrap_or(Value::Null)
 }
 
@@ -92,24 +86,11 @@ impl Walk<'_> {
             Kind::Null => place.key.unwrap_or(node.span),
             _ => node.span,
         };
-        let message = format!(
-            "{} must be {expected}, not {}",
-            place.name(),
-            describe(node)
-        );
-        self.report(
-            place,
-            span,
-            Diagnostic::error(Code::WrongType, message, cure),
-        );
+        let message = format!("{} must be {expected}, not {}", place.name(), describe(node));
+        self.report(place, span, Diagnostic::error(Code::WrongType, message, cure));
     }
 
-    fn mapping(
-        &mut self,
-        node: &Node,
-        schema: &Map<String, Value>,
-        place: &Place,
-    ) -> Option<Value> {
+    fn mapping(&mut self, node: &Node, schema: &Map<String, Value>, place: &Place) -> Option<Value> {
         let Kind::Mapping(entries) = &node.kind else {
             let cure = match node.kind {
                 Kind::Null => "write its keys below it, indented, or remove the line",
@@ -130,16 +111,8 @@ impl Walk<'_> {
         (complete || place.path.is_empty()).then_some(Value::Object(object))
     }
 
-    fn entry(
-        &mut self,
-        entry: &Entry,
-        schema: &Map<String, Value>,
-        place: &Place,
-    ) -> Option<Value> {
-        let at = Place {
-            path: key_path(&place.path, &entry.key),
-            key: Some(entry.key_span),
-        };
+    fn entry(&mut self, entry: &Entry, schema: &Map<String, Value>, place: &Place) -> Option<Value> {
+        let at = Place { path: key_path(&place.path, &entry.key), key: Some(entry.key_span) };
         let properties = schema.get("properties").and_then(Value::as_object);
         if let Some(property) = properties.and_then(|all| all.get(&entry.key)) {
             return self.value(&entry.value, property, &at);
@@ -158,18 +131,8 @@ impl Walk<'_> {
         }
     }
 
-    fn unknown_key(
-        &mut self,
-        entry: &Entry,
-        known: Option<&Map<String, Value>>,
-        place: &Place,
-        at: &Place,
-    ) {
-        let names: Vec<&str> = known
-            .into_iter()
-            .flat_map(Map::keys)
-            .map(String::as_str)
-            .collect();
+    fn unknown_key(&mut self, entry: &Entry, known: Option<&Map<String, Value>>, place: &Place, at: &Place) {
+        let names: Vec<&str> = known.into_iter().flat_map(Map::keys).map(String::as_str).collect();
         let key = quoted(&entry.key);
         let key = key.trim_matches('"');
         let inside = match place.path.as_str() {
@@ -187,36 +150,21 @@ impl Walk<'_> {
                 _ => format!("remove it; the keys here are {}", listed(&names)),
             },
         };
-        self.report(
-            at,
-            entry.key_span,
-            Diagnostic::error(Code::UnknownKey, message, cure),
-        );
+        self.report(at, entry.key_span, Diagnostic::error(Code::UnknownKey, message, cure));
     }
 
     /// Whether a key that people choose has the form that it must have.
     fn key_form(&mut self, entry: &Entry, schema: &Map<String, Value>, at: &Place) -> bool {
-        let pattern = schema
-            .get("propertyNames")
-            .and_then(|names| names.get("pattern"))
-            .and_then(Value::as_str);
+        let pattern = schema.get("propertyNames").and_then(|names| names.get("pattern")).and_then(Value::as_str);
         let Some(format) = pattern.and_then(formats::by_pattern) else {
             return true;
         };
         if (format.matches)(&entry.key) {
             return true;
         }
-        let message = format!(
-            "the name {} must be {}",
-            quoted(&entry.key),
-            format.expected
-        );
+        let message = format!("the name {} must be {}", quoted(&entry.key), format.expected);
         let cure = format!("write a name like {}", format.example);
-        self.report(
-            at,
-            entry.key_span,
-            Diagnostic::error(Code::BadFormat, message, cure),
-        );
+        self.report(at, entry.key_span, Diagnostic::error(Code::BadFormat, message, cure));
         false
     }
 
@@ -227,10 +175,8 @@ impl Walk<'_> {
                 continue;
             }
             complete = false;
-            let description = schema
-                .get("properties")
-                .and_then(|all| all.get(key))
-                .and_then(|property| self.description(property));
+            let description =
+                schema.get("properties").and_then(|all| all.get(key)).and_then(|property| self.description(property));
             let cure = match description {
                 Some(text) => format!("add `{key}`: {}", lower_first(text)),
                 None => format!("add `{key}`"),
@@ -271,10 +217,7 @@ impl Walk<'_> {
         let item_schema = schema.get("items").unwrap_or(&any);
         let mut values = Vec::new();
         for (index, item) in items.iter().enumerate() {
-            let at = Place {
-                path: item_path(&place.path, index),
-                key: None,
-            };
+            let at = Place { path: item_path(&place.path, index), key: None };
             values.push(self.value(item, item_schema, &at));
         }
         let unique = self.unique(items, &values, schema, place);
@@ -284,13 +227,7 @@ impl Walk<'_> {
         values.filter(|_| unique && counted).map(Value::Array)
     }
 
-    fn unique(
-        &mut self,
-        items: &[Node],
-        values: &[Option<Value>],
-        schema: &Map<String, Value>,
-        place: &Place,
-    ) -> bool {
+    fn unique(&mut self, items: &[Node], values: &[Option<Value>], schema: &Map<String, Value>, place: &Place) -> bool {
         if schema.get("uniqueItems") != Some(&Value::Bool(true)) {
             return true;
         }
@@ -303,17 +240,10 @@ impl Walk<'_> {
                 continue;
             };
             unique = false;
-            let at = Place {
-                path: item_path(&place.path, index),
-                key: None,
-            };
+            let at = Place { path: item_path(&place.path, index), key: None };
             let found = Diagnostic::error(
                 Code::Conflict,
-                format!(
-                    "{} stands twice in {}: on line {first} and on line {line}",
-                    describe(item),
-                    place.name()
-                ),
+                format!("{} stands twice in {}: on line {first} and on line {line}", describe(item), place.name()),
                 "remove one of the two",
             );
             self.report(&at, item.span, found);
@@ -321,47 +251,27 @@ impl Walk<'_> {
         unique
     }
 
-    fn count(
-        &mut self,
-        length: usize,
-        span: Span,
-        schema: &Map<String, Value>,
-        place: &Place,
-    ) -> bool {
+    fn count(&mut self, length: usize, span: Span, schema: &Map<String, Value>, place: &Place) -> bool {
         let bound = |key| schema.get(key).and_then(Value::as_u64);
         let (least, most) = (bound("minItems").unwrap_or(0), bound("maxItems"));
         let length = length as u64;
         let entries = |n: u64| if n == 1 { "entry" } else { "entries" };
         let (message, cure) = if length < least {
-            (
-                format!("at least {least} {}", entries(least)),
-                format!("add {} more", least - length),
-            )
+            (format!("at least {least} {}", entries(least)), format!("add {} more", least - length))
         } else if let Some(most) = most.filter(|most| length > *most) {
-            (
-                format!("at most {most} {}", entries(most)),
-                format!("remove {}", length - most),
-            )
+            (format!("at most {most} {}", entries(most)), format!("remove {}", length - most))
         } else {
             return true;
         };
         let message = format!("{} must have {message}, and has {length}", place.name());
-        self.report(
-            place,
-            span,
-            Diagnostic::error(Code::OutOfRange, message, cure),
-        );
+        self.report(place, span, Diagnostic::error(Code::OutOfRange, message, cure));
         false
     }
 }
 
 fn strings(value: Option<&Value>) -> Vec<&str> {
     let items = value.and_then(Value::as_array);
-    items
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect()
+    items.into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
 fn listed(names: &[&str]) -> String {

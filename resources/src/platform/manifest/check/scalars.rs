@@ -10,12 +10,7 @@ use super::super::yaml::{Kind, Node, Span, describe};
 use super::{Place, Walk};
 
 impl Walk<'_> {
-    pub(super) fn string(
-        &mut self,
-        node: &Node,
-        schema: &Map<String, Value>,
-        place: &Place,
-    ) -> Option<Value> {
+    pub(super) fn string(&mut self, node: &Node, schema: &Map<String, Value>, place: &Place) -> Option<Value> {
         let Kind::String(text) = &node.kind else {
             let cure = match &node.kind {
                 Kind::Float(_, text) => format!(
@@ -35,33 +30,18 @@ impl Walk<'_> {
         (long && form).then(|| Value::String(text.clone()))
     }
 
-    fn length(
-        &mut self,
-        text: &str,
-        span: Span,
-        schema: &Map<String, Value>,
-        place: &Place,
-    ) -> bool {
+    fn length(&mut self, text: &str, span: Span, schema: &Map<String, Value>, place: &Place) -> bool {
         let most = schema.get("maxLength").and_then(Value::as_u64);
         let length = text.chars().count() as u64;
         let Some(most) = most.filter(|most| length > *most) else {
             return true;
         };
-        let message = format!(
-            "{} must have at most {most} characters, and has {length}",
-            place.name()
-        );
+        let message = format!("{} must have at most {most} characters, and has {length}", place.name());
         let mut cure = format!("take away {}", length - most);
         if place.path == "name" {
-            cure.push_str(
-                ": the names of roles, launch templates and node groups are made of it, and IAM's end at 64",
-            );
+            cure.push_str(": the names of roles, launch templates and node groups are made of it, and IAM's end at 64");
         }
-        self.report(
-            place,
-            span,
-            Diagnostic::error(Code::OutOfRange, message, cure),
-        );
+        self.report(place, span, Diagnostic::error(Code::OutOfRange, message, cure));
         false
     }
 
@@ -73,27 +53,13 @@ impl Walk<'_> {
         if (format.matches)(text) {
             return true;
         }
-        let message = format!(
-            "{} must be {}, not {}",
-            place.name(),
-            format.expected,
-            quoted(text)
-        );
+        let message = format!("{} must be {}, not {}", place.name(), format.expected, quoted(text));
         let cure = format!("write it like {}", format.example);
-        self.report(
-            place,
-            span,
-            Diagnostic::error(Code::BadFormat, message, cure),
-        );
+        self.report(place, span, Diagnostic::error(Code::BadFormat, message, cure));
         false
     }
 
-    pub(super) fn integer(
-        &mut self,
-        node: &Node,
-        schema: &Map<String, Value>,
-        place: &Place,
-    ) -> Option<Value> {
+    pub(super) fn integer(&mut self, node: &Node, schema: &Map<String, Value>, place: &Place) -> Option<Value> {
         let least = schema.get("minimum").and_then(Value::as_i64);
         let most = schema.get("maximum").and_then(Value::as_i64);
         let number = match &node.kind {
@@ -152,12 +118,7 @@ impl Walk<'_> {
         None
     }
 
-    pub(super) fn choice(
-        &mut self,
-        node: &Node,
-        choices: &[&Value],
-        place: &Place,
-    ) -> Option<Value> {
+    pub(super) fn choice(&mut self, node: &Node, choices: &[&Value], place: &Place) -> Option<Value> {
         let given = match &node.kind {
             Kind::String(text) => Value::String(text.clone()),
             Kind::Integer(number, _) => (*number).into(),
@@ -182,19 +143,9 @@ impl Walk<'_> {
             _ => node.span,
         };
         let written = describe(node);
-        let written = written
-            .trim_start_matches("the string ")
-            .trim_start_matches("the number ");
-        let message = format!(
-            "{} must be one of {}, not {written}",
-            place.name(),
-            names.join(", ")
-        );
-        self.report(
-            place,
-            span,
-            Diagnostic::error(Code::NotOneOf, message, cure),
-        );
+        let written = written.trim_start_matches("the string ").trim_start_matches("the number ");
+        let message = format!("{} must be one of {}, not {written}", place.name(), names.join(", "));
+        self.report(place, span, Diagnostic::error(Code::NotOneOf, message, cure));
         None
     }
 
@@ -256,9 +207,7 @@ pub(super) fn choices(schema: &Map<String, Value>) -> Option<Vec<&Value>> {
 }
 
 fn word(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_owned)
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// Values that had a meaning once, or have one elsewhere.

@@ -83,19 +83,14 @@ fn every_error_is_said_at_once() {
 #[test]
 fn a_key_in_the_wrong_place_is_sent_home() {
     let found = findings("vpc_id: vpc-0abcd123\nretention_days: 7\n");
-    assert_eq!(
-        found[0].cure,
-        "`vpc_id` is a key of `network`: move it there"
-    );
-    assert_eq!(
-        found[1].cure,
-        "`retention_days` is a key of `cluster.logs`: move it there"
-    );
+    assert_eq!(found[0].cure, "`vpc_id` is a key of `network`: move it there");
+    assert_eq!(found[1].cure, "`retention_days` is a key of `cluster.logs`: move it there");
 }
 
 #[test]
 fn wrong_values_are_left_out_and_right_ones_kept() {
-    let text = "name: a\nnode_pools: {cpu: {min: ten, max: 4}}\naddons: {coredns: {configuration: {a: [1, .inf], b: 2}}}\n";
+    let text =
+        "name: a\nnode_pools: {cpu: {min: ten, max: 4}}\naddons: {coredns: {configuration: {a: [1, .inf], b: 2}}}\n";
     let root = yaml::parse(text, &mut Vec::new()).unwrap();
     let mut found = Vec::new();
     let json = check(&root, schema(), &mut found);
@@ -108,13 +103,5 @@ fn wrong_values_are_left_out_and_right_ones_kept() {
         })
     );
     let codes: Vec<_> = found.iter().map(|d| (d.line, d.code)).collect();
-    assert_eq!(
-        codes,
-        [
-            (2, Code::WrongType),
-            (3, Code::WrongType),
-            (1, Code::MissingKey),
-            (1, Code::MissingKey),
-        ]
-    );
+    assert_eq!(codes, [(2, Code::WrongType), (3, Code::WrongType), (1, Code::MissingKey), (1, Code::MissingKey),]);
 }

@@ -67,10 +67,7 @@ pub fn check(context: &mut Context<'_>) {
 }
 
 fn region(context: &mut Context<'_>) {
-    let region = context
-        .json
-        .get("region")
-        .and_then(|region| region.as_str());
+    let region = context.json.get("region").and_then(|region| region.as_str());
     let Some(region) = region.filter(|region| !REGIONS.contains(region)) else {
         return;
     };
@@ -86,24 +83,15 @@ fn version(context: &mut Context<'_>, cluster: &Cluster) {
     const PATH: &str = "cluster.kubernetes_version";
     let name = &cluster.kubernetes_version;
     let today = context.today;
-    let newest = versions::newest_in_standard_support(today).map_or_else(
-        || versions::DEFAULT.to_owned(),
-        |newest| format!("1.{}", newest.minor),
-    );
+    let newest = versions::newest_in_standard_support(today)
+        .map_or_else(|| versions::DEFAULT.to_owned(), |newest| format!("1.{}", newest.minor));
     let Some(version) = versions::look_up(name) else {
-        let (oldest, latest) = (
-            versions::ALL[0].minor,
-            versions::ALL[versions::ALL.len() - 1].minor,
-        );
+        let (oldest, latest) = (versions::ALL[0].minor, versions::ALL[versions::ALL.len() - 1].minor);
         let minor: u32 = name.trim_start_matches("1.").parse().unwrap_or_default();
         let (message, cure) = if minor < oldest {
             (
-                format!(
-                    "Kubernetes {name} is too old: EKS's support for it has ended or is about to"
-                ),
-                format!(
-                    "write \"{newest}\"; an existing cluster is upgraded one minor version at a time"
-                ),
+                format!("Kubernetes {name} is too old: EKS's support for it has ended or is about to"),
+                format!("write \"{newest}\"; an existing cluster is upgraded one minor version at a time"),
             )
         } else {
             (
@@ -111,40 +99,24 @@ fn version(context: &mut Context<'_>, cluster: &Cluster) {
                 format!("write \"{newest}\", or use a newer rayplat"),
             )
         };
-        context.at(
-            PATH,
-            Diagnostic::error(Code::KubernetesVersion, message, cure),
-        );
+        context.at(PATH, Diagnostic::error(Code::KubernetesVersion, message, cure));
         return;
     };
     if version.extended_ends < today {
-        let message = format!(
-            "EKS's support for Kubernetes {name} ended on {}",
-            version.extended_ends
-        );
+        let message = format!("EKS's support for Kubernetes {name} ended on {}", version.extended_ends);
         let cure = format!("write \"{newest}\"");
-        context.at(
-            PATH,
-            Diagnostic::error(Code::KubernetesVersion, message, cure),
-        );
+        context.at(PATH, Diagnostic::error(Code::KubernetesVersion, message, cure));
     } else if version.standard_ends < today {
         past_standard(context, cluster, version, &newest);
     } else if cluster.support == Support::Standard
-        && today
-            .checked_add(NOTICE_DAYS.days())
-            .is_ok_and(|horizon| version.standard_ends < horizon)
+        && today.checked_add(NOTICE_DAYS.days()).is_ok_and(|horizon| version.standard_ends < horizon)
     {
         let message = format!(
             "standard support for Kubernetes {name} ends on {}, and EKS then upgrades the control plane by itself",
             version.standard_ends
         );
-        let cure = format!(
-            "plan the upgrade to \"{newest}\", or write `support: extended` ({EXTENDED_PRICE})"
-        );
-        context.at(
-            PATH,
-            Diagnostic::warning(Code::KubernetesVersion, message, cure),
-        );
+        let cure = format!("plan the upgrade to \"{newest}\", or write `support: extended` ({EXTENDED_PRICE})");
+        context.at(PATH, Diagnostic::warning(Code::KubernetesVersion, message, cure));
     }
 }
 
@@ -154,26 +126,15 @@ fn past_standard(context: &mut Context<'_>, cluster: &Cluster, version: Version,
     let (standard, extended) = (version.standard_ends, version.extended_ends);
     match cluster.support {
         Support::Standard => {
-            let message = format!(
-                "standard support for Kubernetes {name} ended on {standard}, and `support` is standard"
-            );
-            let cure = format!(
-                "write \"{newest}\", or `support: extended` until {extended} ({EXTENDED_PRICE})"
-            );
-            context.at(
-                PATH,
-                Diagnostic::error(Code::KubernetesVersion, message, cure),
-            );
+            let message =
+                format!("standard support for Kubernetes {name} ended on {standard}, and `support` is standard");
+            let cure = format!("write \"{newest}\", or `support: extended` until {extended} ({EXTENDED_PRICE})");
+            context.at(PATH, Diagnostic::error(Code::KubernetesVersion, message, cure));
         }
         Support::Extended => {
-            let message = format!(
-                "Kubernetes {name} is in extended support until {extended}: {EXTENDED_PRICE}"
-            );
+            let message = format!("Kubernetes {name} is in extended support until {extended}: {EXTENDED_PRICE}");
             let cure = format!("write \"{newest}\" to pay the standard price");
-            context.at(
-                PATH,
-                Diagnostic::warning(Code::KubernetesVersion, message, cure),
-            );
+            context.at(PATH, Diagnostic::warning(Code::KubernetesVersion, message, cure));
         }
     }
 }
@@ -196,8 +157,7 @@ fn endpoint(context: &mut Context<'_>, cluster: &Cluster) {
         );
         context.at_key("cluster.endpoint.public_cidrs", found);
     }
-    let open = endpoint.public_cidrs.is_empty()
-        || endpoint.public_cidrs.iter().any(|cidr| cidr == "0.0.0.0/0");
+    let open = endpoint.public_cidrs.is_empty() || endpoint.public_cidrs.iter().any(|cidr| cidr == "0.0.0.0/0");
     if endpoint.public && open {
         let found = Diagnostic::warning(
             Code::Risk,
@@ -216,8 +176,7 @@ fn endpoint(context: &mut Context<'_>, cluster: &Cluster) {
             Ok(net) => {
                 if let Some(around) = seen.iter().find(|other| other.contains(&net)) {
                     let message = format!("{text} lies within {around}, which is there already");
-                    let found =
-                        Diagnostic::warning(Code::Conflict, message, "remove one of the two");
+                    let found = Diagnostic::warning(Code::Conflict, message, "remove one of the two");
                     context.at(&path, found);
                 }
                 seen.push(net);
@@ -258,23 +217,15 @@ fn cidr(text: &str) -> Result<IpNet, (String, String)> {
 }
 
 fn key_region(context: &mut Context<'_>, cluster: &Cluster) {
-    let region = context
-        .json
-        .get("region")
-        .and_then(|region| region.as_str());
-    let key_region = cluster
-        .secrets_key_arn
-        .as_deref()
-        .and_then(|arn| arn.split(':').nth(3));
+    let region = context.json.get("region").and_then(|region| region.as_str());
+    let key_region = cluster.secrets_key_arn.as_deref().and_then(|arn| arn.split(':').nth(3));
     let (Some(region), Some(key_region)) = (region, key_region) else {
         return;
     };
     if region != key_region {
         let found = Diagnostic::error(
             Code::Conflict,
-            format!(
-                "the key is in {key_region} and the cluster in {region}: EKS takes keys of its own region only"
-            ),
+            format!("the key is in {key_region} and the cluster in {region}: EKS takes keys of its own region only"),
             format!("give a key of {region}, or remove the line for a key of the platform's own"),
         );
         context.at("cluster.secrets_key_arn", found);

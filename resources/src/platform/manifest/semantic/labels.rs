@@ -18,10 +18,7 @@ pub fn check_tags(context: &mut Context<'_>) {
     if tags.len() > MAX_TAGS {
         let found = Diagnostic::error(
             Code::OutOfRange,
-            format!(
-                "there are {} tags; AWS takes 50 on a resource, and 5 of them are rayplat's own",
-                tags.len()
-            ),
+            format!("there are {} tags; AWS takes 50 on a resource, and 5 of them are rayplat's own", tags.len()),
             format!("remove {}", tags.len() - MAX_TAGS),
         );
         context.at_key("tags", found);
@@ -29,10 +26,7 @@ pub fn check_tags(context: &mut Context<'_>) {
     for (key, value) in &tags {
         let path = key_path("tags", key);
         let lower = key.to_lowercase();
-        if let Some(prefix) = ["aws:", "rayplat:"]
-            .iter()
-            .find(|prefix| lower.starts_with(**prefix))
-        {
+        if let Some(prefix) = ["aws:", "rayplat:"].iter().find(|prefix| lower.starts_with(**prefix)) {
             let owner = if *prefix == "aws:" { "AWS" } else { "rayplat" };
             let found = Diagnostic::error(
                 Code::BadFormat,
@@ -47,36 +41,20 @@ pub fn check_tags(context: &mut Context<'_>) {
 }
 
 /// The characters that every AWS service takes in tags (Tag Editor user guide).
-fn tag_text(
-    context: &mut Context<'_>,
-    path: &str,
-    text: &str,
-    part: &str,
-    (least, most): (usize, usize),
-) {
+fn tag_text(context: &mut Context<'_>, path: &str, text: &str, part: &str, (least, most): (usize, usize)) {
     let length = text.chars().count();
     let found = if length < least {
-        Diagnostic::error(
-            Code::OutOfRange,
-            "a tag's key cannot be empty",
-            "write a key",
-        )
+        Diagnostic::error(Code::OutOfRange, "a tag's key cannot be empty", "write a key")
     } else if length > most {
         Diagnostic::error(
             Code::OutOfRange,
             format!("a tag's {part} has at most {most} characters, and this one {length}"),
             format!("take away {}", length - most),
         )
-    } else if let Some(wrong) = text
-        .chars()
-        .find(|c| !(c.is_alphanumeric() || *c == ' ' || "_.:/=+-@".contains(*c)))
-    {
+    } else if let Some(wrong) = text.chars().find(|c| !(c.is_alphanumeric() || *c == ' ' || "_.:/=+-@".contains(*c))) {
         Diagnostic::error(
             Code::BadFormat,
-            format!(
-                "a tag's {part} cannot have the character {}",
-                quoted(&wrong.to_string())
-            ),
+            format!("a tag's {part} cannot have the character {}", quoted(&wrong.to_string())),
             "use letters, digits, spaces and _ . : / = + - @",
         )
     } else {
@@ -148,13 +126,10 @@ fn label_key(key: &str) -> Result<(), String> {
     };
     if let Some(prefix) = prefix {
         let part = |part: &str| {
-            let edge =
-                |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+            let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
             edge(part.chars().next())
                 && edge(part.chars().next_back())
-                && part
-                    .chars()
-                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+                && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
         };
         if prefix.len() > 253 || !prefix.split('.').all(part) {
             return Err("what stands before the slash must be a DNS name".to_owned());
@@ -182,14 +157,8 @@ fn qualified(text: &str) -> Result<(), String> {
     if length > 63 {
         return Err(format!("it has {length} characters, and 63 are allowed"));
     }
-    if let Some(wrong) = text
-        .chars()
-        .find(|c| !(c.is_ascii_alphanumeric() || "-_.".contains(*c)))
-    {
-        return Err(format!(
-            "it has the character {}",
-            quoted(&wrong.to_string())
-        ));
+    if let Some(wrong) = text.chars().find(|c| !(c.is_ascii_alphanumeric() || "-_.".contains(*c))) {
+        return Err(format!("it has the character {}", quoted(&wrong.to_string())));
     }
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
     if !edge(text.chars().next()) || !edge(text.chars().next_back()) {
@@ -207,9 +176,7 @@ mod tests {
         for key in ["a", "team", "nvidia.com/gpu", "a-b.c_d", "x.y-z.io/A.b"] {
             assert_eq!(label_key(key), Ok(()), "{key}");
         }
-        for key in [
-            "", "/a", "a/", "a/b/c", "-a", "a-", "A.com/b", "a..b/c", "é", "a b",
-        ] {
+        for key in ["", "/a", "a/", "a/b/c", "-a", "a-", "A.com/b", "a..b/c", "é", "a b"] {
             assert!(label_key(key).is_err(), "{key}");
         }
         assert!(label_key(&"a".repeat(64)).is_err());
@@ -219,10 +186,7 @@ mod tests {
     #[test]
     fn reserved_prefixes_are_domains() {
         assert_eq!(reserved("node.kubernetes.io/a"), Some("kubernetes.io"));
-        assert_eq!(
-            reserved("eks.amazonaws.com/nodegroup"),
-            Some("eks.amazonaws.com")
-        );
+        assert_eq!(reserved("eks.amazonaws.com/nodegroup"), Some("eks.amazonaws.com"));
         assert_eq!(reserved("mykubernetes.io/a"), None);
         assert_eq!(reserved("team"), None);
     }

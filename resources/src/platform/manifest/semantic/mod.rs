@@ -19,12 +19,7 @@ use super::spans::Spans;
 ///
 /// `json` is the manifest without the values that the schema refused.
 pub fn check(json: &Value, spans: &Spans, today: Date, findings: &mut Vec<Diagnostic>) {
-    let mut context = Context {
-        json,
-        spans,
-        today,
-        findings,
-    };
+    let mut context = Context { json, spans, today, findings };
     cluster::check(&mut context);
     labels::check_tags(&mut context);
     pools::check(&mut context);
@@ -48,18 +43,13 @@ impl Context<'_> {
     /// Reports at a value, or at what stands around it when it is a default.
     fn at(&mut self, path: &str, found: Diagnostic) {
         let span = self.spans.nearest(path);
-        self.findings
-            .push(found.at(span.line, span.column).path(path));
+        self.findings.push(found.at(span.line, span.column).path(path));
     }
 
     /// Reports at a key.
     fn at_key(&mut self, path: &str, found: Diagnostic) {
-        let span = self
-            .spans
-            .key(path)
-            .unwrap_or_else(|| self.spans.nearest(path));
-        self.findings
-            .push(found.at(span.line, span.column).path(path));
+        let span = self.spans.key(path).unwrap_or_else(|| self.spans.nearest(path));
+        self.findings.push(found.at(span.line, span.column).path(path));
     }
 
     fn written(&self, path: &str) -> bool {

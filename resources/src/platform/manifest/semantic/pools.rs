@@ -23,10 +23,7 @@ pub fn check(context: &mut Context<'_>) {
     for (name, pool) in &pools {
         check_pool(context, name, pool);
     }
-    let groups: usize = pools
-        .iter()
-        .map(|(name, pool)| 1 + usize::from(pool.resolve(name).fallback.is_some()))
-        .sum();
+    let groups: usize = pools.iter().map(|(name, pool)| 1 + usize::from(pool.resolve(name).fallback.is_some())).sum();
     if groups > GROUPS_PER_CLUSTER {
         let found = Diagnostic::error(
             Code::OutOfRange,
@@ -37,9 +34,9 @@ pub fn check(context: &mut Context<'_>) {
         );
         context.at_key("node_pools", found);
     }
-    let all_spot = pools.iter().all(|(name, pool)| {
-        pool.capacity_of(name) == Capacity::Spot && capacity_known(context, name, pool)
-    });
+    let all_spot = pools
+        .iter()
+        .all(|(name, pool)| pool.capacity_of(name) == Capacity::Spot && capacity_known(context, name, pool));
     if !pools.is_empty() && all_spot {
         let found = Diagnostic::warning(
             Code::Risk,
@@ -63,15 +60,12 @@ fn check_pool(context: &mut Context<'_>, name: &str, pool: &NodePool) {
     if let Some(taints) = &pool.taints {
         labels::check_taints(context, &format!("{path}.taints"), taints);
     }
-    let refused =
-        pool.instance_types.is_none() && context.written(&format!("{path}.instance_types"));
+    let refused = pool.instance_types.is_none() && context.written(&format!("{path}.instance_types"));
     let types = pool.types_of(name);
     if types.is_empty() && !refused {
         let found = Diagnostic::error(
             Code::MissingKey,
-            format!(
-                "the pool `{name}` has no `instance_types`; only the pools `cpu` and `gpu` have a default"
-            ),
+            format!("the pool `{name}` has no `instance_types`; only the pools `cpu` and `gpu` have a default"),
             "add `instance_types`, for example [m6g.xlarge]",
         );
         context.at_key(&path, found);
@@ -92,30 +86,20 @@ fn check_pool(context: &mut Context<'_>, name: &str, pool: &NodePool) {
 /// min <= desired <= max, for those of the three that the manifest gives.
 fn order(context: &mut Context<'_>, path: &str, sizes: [Option<u32>; 3]) {
     let [min, desired, max] = sizes;
-    let pairs = [
-        ("min", min, "max", max),
-        ("desired", desired, "max", max),
-        ("min", min, "desired", desired),
-    ];
+    let pairs = [("min", min, "max", max), ("desired", desired, "max", max), ("min", min, "desired", desired)];
     for (low_name, low, high_name, high) in pairs {
         let (Some(low), Some(high)) = (low, high) else {
             continue;
         };
         // `desired` too small or too large is said once each.
         if low > high {
-            let at = if low_name == "min" && high_name == "desired" {
-                "desired"
-            } else {
-                low_name
-            };
+            let at = if low_name == "min" && high_name == "desired" { "desired" } else { low_name };
             let found = Diagnostic::error(
                 Code::Conflict,
                 format!(
                     "`{low_name}` is {low} and `{high_name}` is {high}: `{low_name}` cannot be more than `{high_name}`"
                 ),
-                format!(
-                    "lower `{low_name}` to at most {high}, or raise `{high_name}` to at least {low}"
-                ),
+                format!("lower `{low_name}` to at most {high}, or raise `{high_name}` to at least {low}"),
             );
             context.at(&format!("{path}.{at}"), found);
         }
@@ -123,9 +107,7 @@ fn order(context: &mut Context<'_>, path: &str, sizes: [Option<u32>; 3]) {
     if let Some(max) = max.filter(|max| *max > NODES_PER_GROUP) {
         let found = Diagnostic::warning(
             Code::Risk,
-            format!(
-                "{max} nodes are more than the {NODES_PER_GROUP} that a node group has without a quota increase"
-            ),
+            format!("{max} nodes are more than the {NODES_PER_GROUP} that a node group has without a quota increase"),
             "ask for a higher quota of EKS, or split the pool",
         );
         context.at(&format!("{path}.max"), found);
@@ -135,10 +117,7 @@ fn order(context: &mut Context<'_>, path: &str, sizes: [Option<u32>; 3]) {
 /// One architecture, one kind of accelerator, one shape; types that exist.
 fn instance_types(context: &mut Context<'_>, path: &str, types: &[String]) {
     let first = &types[0];
-    let (architecture, accelerator) = (
-        instance_types::architecture(first),
-        instance_types::accelerator(first),
-    );
+    let (architecture, accelerator) = (instance_types::architecture(first), instance_types::accelerator(first));
     let shape = instance_types::look_up(first);
     for (index, name) in types.iter().enumerate() {
         let path = format!("{path}.instance_types[{index}]");
@@ -161,9 +140,7 @@ fn instance_types(context: &mut Context<'_>, path: &str, types: &[String]) {
         } else if instance_types::accelerator(name) != accelerator {
             let found = Diagnostic::error(
                 Code::InstanceType,
-                format!(
-                    "{name} and {first} have not the same kind of accelerator: one pool has one AMI"
-                ),
+                format!("{name} and {first} have not the same kind of accelerator: one pool has one AMI"),
                 "make two pools, one with accelerators and one without",
             );
             context.at(&path, found);
@@ -176,10 +153,7 @@ fn instance_types(context: &mut Context<'_>, path: &str, types: &[String]) {
                 known.vcpus, known.memory_gib, shape.vcpus, shape.memory_gib
             );
             let cure = "make a pool for each shape";
-            context.at(
-                &path,
-                Diagnostic::warning(Code::InstanceType, message, cure),
-            );
+            context.at(&path, Diagnostic::warning(Code::InstanceType, message, cure));
         }
     }
 }
@@ -189,15 +163,9 @@ fn unknown_type(context: &mut Context<'_>, path: &str, name: &str) {
     let near = nearest(name, names.iter().map(String::as_str));
     let by_name = instance_types::architecture(name).as_str();
     let message = if instance_types::knows_family_of(name) {
-        format!(
-            "{} is not a size of its family that rayplat knows",
-            quoted(name)
-        )
+        format!("{} is not a size of its family that rayplat knows", quoted(name))
     } else {
-        format!(
-            "rayplat does not know {}; by its name it is {by_name}",
-            quoted(name)
-        )
+        format!("rayplat does not know {}; by its name it is {by_name}", quoted(name))
     };
     let cure = match near {
         Some(near) => format!("did you mean {near}? If not, check that the region offers the type"),
@@ -210,18 +178,11 @@ fn spot(context: &mut Context<'_>, path: &str, name: &str, pool: &NodePool, type
     if pool.capacity_of(name) == Capacity::Spot && types.len() == 1 {
         let found = Diagnostic::warning(
             Code::Risk,
-            format!(
-                "a Spot pool of one type, {}, waits whenever AWS has none of it",
-                types[0]
-            ),
+            format!("a Spot pool of one type, {}, waits whenever AWS has none of it", types[0]),
             "add types of the same shape; five or more make a steady pool",
         );
         let key = format!("{path}.instance_types");
-        let key = if context.written(&key) {
-            key
-        } else {
-            path.to_owned()
-        };
+        let key = if context.written(&key) { key } else { path.to_owned() };
         context.at_key(&key, found);
     }
 }
@@ -240,11 +201,7 @@ fn fallback(context: &mut Context<'_>, path: &str, name: &str, pool: &NodePool, 
         context.at_key(&path, found);
         return;
     }
-    order(
-        context,
-        &path,
-        [fallback.min, fallback.desired, fallback.max],
-    );
+    order(context, &path, [fallback.min, fallback.desired, fallback.max]);
     let Some(others) = &fallback.instance_types else {
         return;
     };
@@ -277,27 +234,16 @@ fn ami(context: &mut Context<'_>, path: &str, ami: Option<AmiType>, types: &[Str
     if ami.architecture() != architecture {
         let found = Diagnostic::error(
             Code::Conflict,
-            format!(
-                "{name} is for {} and {first} is {}",
-                ami.architecture().as_str(),
-                architecture.as_str()
-            ),
+            format!("{name} is for {} and {first} is {}", ami.architecture().as_str(), architecture.as_str()),
             cure,
         );
         context.at(&path, found);
     } else if accelerator != Accelerator::None && ami.accelerator() != accelerator {
-        let found = Diagnostic::error(
-            Code::Conflict,
-            format!("{name} has no driver for the accelerator of {first}"),
-            cure,
-        );
+        let found =
+            Diagnostic::error(Code::Conflict, format!("{name} has no driver for the accelerator of {first}"), cure);
         context.at(&path, found);
     } else if accelerator == Accelerator::None && ami.accelerator() != Accelerator::None {
-        let found = Diagnostic::warning(
-            Code::Risk,
-            format!("{name} is for accelerators, and {first} has none"),
-            cure,
-        );
+        let found = Diagnostic::warning(Code::Risk, format!("{name} is for accelerators, and {first} has none"), cure);
         context.at(&path, found);
     }
 }
@@ -318,9 +264,7 @@ fn budget(context: &mut Context<'_>, path: &str, name: &str, pool: &NodePool) {
         }
         let found = Diagnostic::warning(
             Code::Budget,
-            format!(
-                "`{key}` is {value}, outside the budget's {least} to {most} for this kind of pool"
-            ),
+            format!("`{key}` is {value}, outside the budget's {least} to {most} for this kind of pool"),
             "keep it if the cost is meant; the limit is a policy's and not AWS's",
         );
         context.at(&path, found);

@@ -38,22 +38,12 @@ pub struct Span {
 
 impl Span {
     /// The first character of a file.
-    pub const START: Self = Self {
-        line: 1,
-        column: 1,
-        end_line: 1,
-        end_column: 1,
-    };
+    pub const START: Self = Self { line: 1, column: 1, end_line: 1, end_column: 1 };
 
     fn new(span: saphyr_parser::Span) -> Self {
         let place = |marker: Marker| (marker.line().max(1), marker.col() + 1);
         let ((line, column), (end_line, end_column)) = (place(span.start), place(span.end));
-        Self {
-            line,
-            column,
-            end_line,
-            end_column,
-        }
+        Self { line, column, end_line, end_column }
     }
 }
 
@@ -134,10 +124,7 @@ pub fn decode(bytes: &[u8]) -> Result<&str, Diagnostic> {
     if bytes.len() > MAX_BYTES {
         return Err(Diagnostic::error(
             Code::TooLarge,
-            format!(
-                "the file has {} bytes; a manifest has at most {MAX_BYTES} (1 MiB)",
-                bytes.len()
-            ),
+            format!("the file has {} bytes; a manifest has at most {MAX_BYTES} (1 MiB)", bytes.len()),
             "check that this is the manifest, and not its state, a plan or a log",
         ));
     }
@@ -298,10 +285,7 @@ impl<'input> Builder<'input, '_> {
         loop {
             match self.next()? {
                 (Event::SequenceEnd, end) => {
-                    return Ok(Node {
-                        span: joined(start, end),
-                        kind: Kind::Sequence(items),
-                    });
+                    return Ok(Node { span: joined(start, end), kind: Kind::Sequence(items) });
                 }
                 (event, span) => items.push(self.node(event, span, depth + 1)?),
             }
@@ -314,10 +298,7 @@ impl<'input> Builder<'input, '_> {
         loop {
             let (event, key_span) = self.next()?;
             if event == Event::MappingEnd {
-                return Ok(Node {
-                    span: joined(start, key_span),
-                    kind: Kind::Mapping(entries),
-                });
+                return Ok(Node { span: joined(start, key_span), kind: Kind::Mapping(entries) });
             }
             let plain = matches!(event, Event::Scalar(_, ScalarStyle::Plain, _, _));
             let key = self.node(event, key_span, depth + 1)?;
@@ -332,11 +313,7 @@ impl<'input> Builder<'input, '_> {
                 continue;
             }
             seen.insert(key.clone(), key_span);
-            entries.push(Entry {
-                key,
-                key_span,
-                value,
-            });
+            entries.push(Entry { key, key_span, value });
         }
     }
 
@@ -365,12 +342,8 @@ impl<'input> Builder<'input, '_> {
                     _ => "write a string before the colon".to_owned(),
                 };
                 self.findings.push(
-                    Diagnostic::error(
-                        Code::WrongType,
-                        format!("a key must be a string, not {}", describe(key)),
-                        cure,
-                    )
-                    .at(line, column),
+                    Diagnostic::error(Code::WrongType, format!("a key must be a string, not {}", describe(key)), cure)
+                        .at(line, column),
                 );
                 None
             }
@@ -384,12 +357,8 @@ impl<'input> Builder<'input, '_> {
             } else {
                 "this alias names no value that stands before it"
             };
-            return Err(Diagnostic::error(
-                Code::YamlFeature,
-                message,
-                "write the value out in place of the alias",
-            )
-            .at(span.line, span.column));
+            return Err(Diagnostic::error(Code::YamlFeature, message, "write the value out in place of the alias")
+                .at(span.line, span.column));
         };
         if depth + target.depth - 1 > MAX_DEPTH {
             return Err(too_deep().at(span.line, span.column));
@@ -418,11 +387,7 @@ impl<'input> Builder<'input, '_> {
             }
             self.refuse_tag(Some(tag), "", span);
         }
-        if style == ScalarStyle::Plain {
-            plain(value)
-        } else {
-            Kind::String(value.to_owned())
-        }
+        if style == ScalarStyle::Plain { plain(value) } else { Kind::String(value.to_owned()) }
     }
 
     fn refuse_tag(&mut self, tag: Option<&Tag>, allowed: &str, span: Span) {
@@ -430,11 +395,7 @@ impl<'input> Builder<'input, '_> {
         if tag.is_yaml_core_schema() && tag.suffix == allowed {
             return;
         }
-        let name = if tag.is_yaml_core_schema() {
-            format!("!!{}", tag.suffix)
-        } else {
-            tag.to_string()
-        };
+        let name = if tag.is_yaml_core_schema() { format!("!!{}", tag.suffix) } else { tag.to_string() };
         self.findings.push(
             Diagnostic::error(
                 Code::YamlFeature,
@@ -447,11 +408,7 @@ impl<'input> Builder<'input, '_> {
 }
 
 fn joined(start: Span, end: Span) -> Span {
-    Span {
-        end_line: end.end_line,
-        end_column: end.end_column,
-        ..start
-    }
+    Span { end_line: end.end_line, end_column: end.end_column, ..start }
 }
 
 /// A block collection's end mark stands where the next token begins, perhaps

@@ -69,8 +69,7 @@ pub(super) fn syntax(error: &ScanError, text: &str) -> Diagnostic {
         "indent with spaces: YAML does not allow tabs for indentation"
     } else if info.contains("anchor") || info.contains("alias") {
         "write the value out in place of the alias"
-    } else if info.contains("mapping values") || info.contains("simple key") || info.contains("':'")
-    {
+    } else if info.contains("mapping values") || info.contains("simple key") || info.contains("':'") {
         "check the indentation and the colons of this line and the one above; put a text that has `: ` in quotes"
     } else if info.contains("quoted scalar") || info.contains("end of stream") {
         "close the quote or the bracket that is open here"

@@ -20,35 +20,18 @@ fn refusal(text: &str) -> Diagnostic {
 }
 
 fn value(text: &str) -> Kind {
-    tree(&format!("k: {text}"))
-        .get("k")
-        .unwrap()
-        .value
-        .kind
-        .clone()
+    tree(&format!("k: {text}")).get("k").unwrap().value.kind.clone()
 }
 
 #[test]
 fn values_know_their_place() {
-    let root =
-        tree("name: a\npools:\n  cpu: {min: 2,\n    max: 10}\n  list:\n    - x\n    - y\nend: 1\n");
+    let root = tree("name: a\npools:\n  cpu: {min: 2,\n    max: 10}\n  list:\n    - x\n    - y\nend: 1\n");
     let pools = root.get("pools").unwrap();
     assert_eq!((pools.key_span.line, pools.key_span.column), (2, 1));
     let cpu = &pools.value.get("cpu").unwrap().value;
-    assert_eq!(
-        (
-            cpu.span.line,
-            cpu.span.column,
-            cpu.span.end_line,
-            cpu.span.end_column
-        ),
-        (3, 8, 4, 13)
-    );
+    assert_eq!((cpu.span.line, cpu.span.column, cpu.span.end_line, cpu.span.end_column), (3, 8, 4, 13));
     let max = &cpu.get("max").unwrap().value;
-    assert_eq!(
-        (max.span.line, max.span.column, max.span.end_column),
-        (4, 10, 12)
-    );
+    assert_eq!((max.span.line, max.span.column, max.span.end_column), (4, 10, 12));
     // A block ends with its last value and not where the next key begins.
     assert_eq!(pools.value.span.end_line, 7);
 }
@@ -61,9 +44,7 @@ fn columns_count_characters_and_not_bytes() {
 
 #[test]
 fn scalars_follow_yaml_1_2() {
-    for text in [
-        "yes", "no", "on", "off", "y", "1_000", "0b1", "1:30", "'1'", "\"true\"", "+", ".", "e5",
-    ] {
+    for text in ["yes", "no", "on", "off", "y", "1_000", "0b1", "1:30", "'1'", "\"true\"", "+", ".", "e5"] {
         assert!(matches!(value(text), Kind::String(_)), "{text}");
     }
     assert_eq!(value("TRUE"), Kind::Bool(true));
@@ -100,10 +81,7 @@ fn an_alias_bomb_is_refused() {
 #[test]
 fn an_alias_inside_its_own_value_is_refused() {
     let found = refusal("a: &x\n  b: *x\n");
-    assert_eq!(
-        (found.code, found.line, found.column),
-        (Code::YamlFeature, 2, 6)
-    );
+    assert_eq!((found.code, found.line, found.column), (Code::YamlFeature, 2, 6));
     assert!(found.message.contains("never end"), "{}", found.message);
 }
 
@@ -120,18 +98,14 @@ fn aliases_cannot_pass_the_depth() {
 #[test]
 fn hostile_files_end_at_once() {
     for piece in [
-        "[", "{", "- ", "? ", "[{", "{a: ", "&a ", "!t ", "*a", "%", "'", "\"", "|\n", "a: |\n ",
-        "#", "\t", "---\n", "a: b: ", "\n ", "[,", "-\n",
+        "[", "{", "- ", "? ", "[{", "{a: ", "&a ", "!t ", "*a", "%", "'", "\"", "|\n", "a: |\n ", "#", "\t", "---\n",
+        "a: b: ", "\n ", "[,", "-\n",
     ] {
         let mut text = piece.repeat(MAX_BYTES / piece.len());
         text.truncate(MAX_BYTES);
         let started = std::time::Instant::now();
         let _ = parse(&text, &mut Vec::new());
-        assert!(
-            started.elapsed().as_secs() < 5,
-            "{piece:?} took {:?}",
-            started.elapsed()
-        );
+        assert!(started.elapsed().as_secs() < 5, "{piece:?} took {:?}", started.elapsed());
     }
 }
 
@@ -139,11 +113,7 @@ fn hostile_files_end_at_once() {
 fn bytes_that_are_not_utf8_are_located() {
     let found = decode(b"name: a\nregion: \xff\n").unwrap_err();
     assert_eq!((found.line, found.column), (2, 9));
-    assert!(
-        found.message.contains("offset 16, on line 2"),
-        "{}",
-        found.message
-    );
+    assert!(found.message.contains("offset 16, on line 2"), "{}", found.message);
     let found = decode(&[0xff, 0xfe, b'n', 0]).unwrap_err();
     assert!(found.cure.contains("UTF-16"));
     assert_eq!(decode("\u{feff}name: a".as_bytes()).unwrap(), "name: a");
