@@ -273,6 +273,18 @@ fn regular_interfaces(vcpus: u32) -> (u32, u32) {
     }
 }
 
+/// True if the type has NVMe instance stores: a `d` among the letters after the
+/// generation, or a family that always has them.
+/// Source: <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instance-store-volumes.html>
+#[must_use]
+pub fn has_instance_store(name: &str) -> bool {
+    const ALWAYS: [&str; 10] = ["g5", "g6", "g6e", "gr6", "p5", "p5e", "i3", "i4i", "i7ie", "trn1"];
+    let family = name.split('.').next().unwrap_or(name);
+    let attributes = family.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    let attributes = attributes.trim_start_matches(|c: char| c.is_ascii_digit());
+    ALWAYS.contains(&family) || attributes.contains('d')
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
