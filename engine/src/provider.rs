@@ -107,8 +107,8 @@ pub enum Recovered {
 pub trait Provider: Send + Sync + 'static {
     /// Inputs, wholly known.
     type Inputs: Serialize + DeserializeOwned + Send + Sync;
-    /// Outputs.
-    type Outputs: Serialize + DeserializeOwned + OutputSet + Send + Sync;
+    /// Outputs. The default stands for an object whose outputs were never seen.
+    type Outputs: Serialize + DeserializeOwned + Default + OutputSet + Send + Sync;
 
     /// The kind's name, e.g. `aws:iam:Role`.
     const TYPE: &'static str;
@@ -250,7 +250,11 @@ fn decode_current<P: Provider>(
     Ok(Current {
         id: current.id.clone(),
         inputs: decode(P::TYPE, "inputs", &current.inputs)?,
-        outputs: decode(P::TYPE, "outputs", &current.outputs)?,
+        // An object whose creation failed has no outputs yet, and must be deletable all the same.
+        outputs: match &current.outputs {
+            Value::Null => P::Outputs::default(),
+            outputs => decode(P::TYPE, "outputs", outputs)?,
+        },
     })
 }
 

@@ -83,7 +83,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn measure(count: usize, folder: &std::path::Path) -> Result<Value, Box<dyn Error>> {
-    let store = Arc::new(SledStore::create(folder)?);
+    let store = Arc::new(SledStore::open(folder, "noop_graph")?);
     let options = Options {
         parallelism: 64,
         retry: RetryPolicy::default(),
@@ -117,7 +117,6 @@ async fn measure(count: usize, folder: &std::path::Path) -> Result<Value, Box<dy
         "apply_s": apply_s,
         "unchanged_plan_s": unchanged_plan_s,
         "flushes": store.flushes(),
-        "fsyncs": store.fsyncs(),
         "peak_memory_mb": peak_memory_mb(),
     }))
 }

@@ -1,15 +1,19 @@
 //! IAM roles. API: <https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html>
 
-use aws_sdk_iam::{Client, types::Tag};
+use aws_sdk_iam::Client;
 use rayplat_engine::{
     context::{Ctx, Repeat},
-    error::{ErrorClass, ProviderError},
+    error::ProviderError,
     inputs, outputs,
     provider::{Action, Created, Current, Observed, Provider, Reading, Recovered},
 };
 use serde_json::Value;
 
-use super::{Clients, RoleArn, RoleName, Tags, all_tags, call, ownership, unexpected, users_tags};
+use super::{
+    Clients, RoleArn, RoleName, Tags, all_tags, call, found, gone_is_ok,
+    iam::{document, from_tags, to_tags},
+    ownership, policy, tag_changes, unexpected, users_tags, vanished,
+};
 
 inputs! {
     /// A role.
@@ -47,46 +51,27 @@ impl Role {
     }
 
     async fn get(&self, ctx: &Ctx, name: &str) -> Result<Option<aws_sdk_iam::types::Role>, ProviderError> {
-        match call(ctx, "iam", "GetRole", Repeat::Safe, || self.iam.get_role().role_name(name).send()).await {
-            Ok(answer) => Ok(answer.role),
-            Err(error) if error.class == ErrorClass::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        let answer = call(ctx, "iam", "GetRole", Repeat::Safe, || self.iam.get_role().role_name(name).send()).await;
+        Ok(found(answer)?.and_then(|answer| answer.role))
     }
 
     async fn retag(&self, ctx: &Ctx, name: &str, old: &Tags, new: &Tags) -> Result<(), ProviderError> {
-        let gone: Vec<String> = old.keys().filter(|key| !new.contains_key(*key)).cloned().collect();
-        if !gone.is_empty() {
+        let changes = tag_changes(old, new);
+        if !changes.remove.is_empty() {
             call(ctx, "iam", "UntagRole", Repeat::Safe, || {
-                self.iam.untag_role().role_name(name).set_tag_keys(Some(gone.clone())).send()
+                self.iam.untag_role().role_name(name).set_tag_keys(Some(changes.remove.clone())).send()
             })
             .await?;
         }
-        let tags = to_tags(new)?;
-        call(ctx, "iam", "TagRole", Repeat::Safe, || {
-            self.iam.tag_role().role_name(name).set_tags(Some(tags.clone())).send()
-        })
-        .await?;
+        if !changes.set.is_empty() {
+            let tags = to_tags(&changes.set)?;
+            call(ctx, "iam", "TagRole", Repeat::Safe, || {
+                self.iam.tag_role().role_name(name).set_tags(Some(tags.clone())).send()
+            })
+            .await?;
+        }
         Ok(())
     }
-}
-
-fn to_tags(tags: &Tags) -> Result<Vec<Tag>, ProviderError> {
-    tags.iter()
-        .map(|(key, value)| Tag::builder().key(key).value(value).build())
-        .collect::<Result<_, _>>()
-        .map_err(|error| ProviderError::new(ErrorClass::Invalid, format!("a tag is incomplete: {error}")))
-}
-
-fn from_tags(tags: &[Tag]) -> Tags {
-    tags.iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect()
-}
-
-/// IAM gives documents URL-encoded (RFC 3986).
-fn document(encoded: &str) -> Result<Value, ProviderError> {
-    let text = percent_encoding::percent_decode_str(encoded).decode_utf8_lossy();
-    serde_json::from_str(&text)
-        .map_err(|error| ProviderError::new(ErrorClass::Failed, format!("IAM gave a policy that is not JSON: {error}")))
 }
 
 fn outputs_of(role: &aws_sdk_iam::types::Role) -> RoleOutputs {
@@ -102,7 +87,7 @@ impl Provider for Role {
 
     async fn create(&self, ctx: &Ctx, inputs: &RoleInputs) -> Result<Created<RoleOutputs>, ProviderError> {
         if let Some(name) = ctx.resume() {
-            let role = self.get(ctx, name).await?.ok_or_else(|| unexpected("GetRole", "role"))?;
+            let role = self.get(ctx, name).await?.ok_or_else(|| vanished(name))?;
             // An adopted role gets this intent's nonce.
             self.retag(ctx, name, &Tags::new(), &all_tags(ctx, &inputs.tags)).await?;
             return Ok(Created { id: name.to_owned(), outputs: outputs_of(&role) });
@@ -130,7 +115,10 @@ impl Provider for Role {
         };
         let inputs = RoleInputs {
             name_prefix: current.inputs.name_prefix.clone(),
-            trust_policy: document(role.assume_role_policy_document().unwrap_or("null"))?,
+            trust_policy: policy::keep_if_same(
+                &current.inputs.trust_policy,
+                document(role.assume_role_policy_document().unwrap_or("null"))?,
+            ),
             description: role.description().unwrap_or_default().to_owned(),
             tags: users_tags(&from_tags(role.tags())),
         };
@@ -157,20 +145,14 @@ impl Provider for Role {
             })
             .await?;
         }
-        if from.tags != to.tags {
-            self.retag(ctx, name, &from.tags, &to.tags).await?;
-        }
+        self.retag(ctx, name, &from.tags, &to.tags).await?;
         Ok(current.outputs.clone())
     }
 
     async fn delete(&self, ctx: &Ctx, current: &Current<RoleInputs, RoleOutputs>) -> Result<(), ProviderError> {
-        match call(ctx, "iam", "DeleteRole", Repeat::Safe, || self.iam.delete_role().role_name(&current.id).send())
-            .await
-        {
-            Ok(_) => Ok(()),
-            Err(error) if error.class == ErrorClass::NotFound => Ok(()),
-            Err(error) => Err(error),
-        }
+        gone_is_ok(
+            call(ctx, "iam", "DeleteRole", Repeat::Safe, || self.iam.delete_role().role_name(&current.id).send()).await,
+        )
     }
 
     async fn recover(&self, ctx: &Ctx, inputs: &RoleInputs) -> Result<Recovered, ProviderError> {

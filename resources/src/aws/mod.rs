@@ -1,20 +1,59 @@
 //! AWS kinds: one file a kind, one registration line a kind.
 
+mod absent;
 mod call;
 mod clients;
+mod ec2;
+pub mod ec2_security_group;
+pub mod ec2_security_group_rule;
+mod eks;
+pub mod eks_access_entry;
+pub mod eks_addon;
+pub mod eks_cluster;
+pub mod eks_node_group;
 mod errors;
+mod iam;
+pub mod iam_oidc_provider;
 pub mod iam_role;
+pub mod iam_role_policy;
+pub mod iam_role_policy_attachment;
+pub mod kms_alias;
+pub mod kms_key;
+pub mod launch_template;
+pub mod log_group;
 mod ownership;
+pub mod policy;
+#[cfg(all(test, feature = "rehearsal"))]
+mod scripted;
+mod tag_changes;
+pub mod tls_certificate;
 mod types;
 
+pub use absent::{call_fresh, found, gone_is_ok, vanished};
 pub use call::{call, unexpected};
 pub use clients::{Clients, Identity};
 pub use errors::classify;
 pub use ownership::{NONCE_TAG, Ownership, STACK_TAG, Tags, URN_TAG, all_tags, ownership, users_tags};
 use rayplat_engine::provider::Registry;
+pub use tag_changes::{TagChanges, tag_changes};
 pub use types::*;
 
 /// Every AWS kind, on these clients.
 pub fn register(registry: &mut Registry, clients: &Clients) {
     registry.add(iam_role::Role::new(clients));
+    registry.add(iam_role_policy_attachment::RolePolicyAttachment::new(clients));
+    registry.add(iam_role_policy::RolePolicy::new(clients));
+    registry.add(iam_oidc_provider::OidcProvider::new(clients));
+    registry.add(kms_key::Key::new(clients));
+    registry.add(kms_alias::Alias::new(clients));
+    registry.add(log_group::LogGroup::new(clients));
+    registry.add(ec2_security_group::SecurityGroup::new(clients));
+    registry.add(ec2_security_group_rule::SecurityGroupRule::new(clients));
+    registry.add(launch_template::LaunchTemplate::new(clients));
+    registry.add(eks_cluster::Cluster::new(clients));
+    registry.add(eks_access_entry::AccessEntry::new(clients));
+    registry.add(eks_addon::Addon::new(clients));
+    registry.add(eks_node_group::NodeGroup::new(clients));
+    // A rehearsal registers its own source of chains over this.
+    registry.add(tls_certificate::IssuerCertificate::new(tls_certificate::NetworkChain::default()));
 }

@@ -3,6 +3,7 @@
 //! formats, in the process (`connector`) or over HTTP (`serve`).
 
 mod account;
+mod clients;
 mod connector;
 pub mod ec2;
 pub mod eks;

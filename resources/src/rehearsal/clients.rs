@@ -1,0 +1,33 @@
+//! The kinds' clients and the engine's clock, on an emulated account.
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use rayplat_engine::context::Clock;
+
+use super::Rehearsal;
+use crate::aws::Clients;
+
+impl Rehearsal {
+    /// Clients that talk to this account inside the process. They need no network and
+    /// no credentials of yours.
+    pub fn clients(&self) -> Clients {
+        let region = self.with_account(|account| account.region.clone());
+        let credentials = Credentials::new("AKIAREHEARSAL0000000", "rehearsal", None, None, "rehearsal");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region.clone()))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(self.http_client())
+            .time_source(self.time_source())
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .build();
+        Clients::new(&config, &region)
+    }
+}
+
+impl Clock for Rehearsal {
+    fn now_ms(&self) -> u64 {
+        Rehearsal::now_ms(self)
+    }
+}

@@ -1,0 +1,77 @@
+//! The exclusive lock: an operating-system lock, which vanishes with its process, on a
+//! file that says who holds it.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{Read, Seek, SeekFrom, Write},
+    path::Path,
+};
+
+use rayplat_engine::store::StoreError;
+use serde::{Deserialize, Serialize};
+
+/// Who holds the lock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Process id.
+    pub pid: u32,
+    /// The machine's name.
+    pub host: String,
+    /// The user's name.
+    pub user: String,
+    /// The command, e.g. `rayplat up`.
+    pub command: String,
+    /// Since when, RFC 3339.
+    pub since: String,
+}
+
+impl Holder {
+    /// This process.
+    pub fn this(command: &str) -> Self {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned());
+        Self {
+            pid: std::process::id(),
+            host: host.or_else(|_| std::env::var("HOSTNAME")).unwrap_or_else(|_| "this machine".to_owned()),
+            user: std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown".to_owned()),
+            command: command.to_owned(),
+            since: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        }
+    }
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { pid, host, user, command, since } = self;
+        write!(f, "`{command}` (process {pid} of {user} on {host}, since {since})")
+    }
+}
+
+/// Held as long as this value lives.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    pub fn take(path: &Path, holder: &Holder) -> Result<Self, StoreError> {
+        let io =
+            |error: std::io::Error| StoreError::Io { place: path.display().to_string(), reason: error.to_string() };
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { holder: describe(&mut file) }),
+            Err(TryLockError::Error(error)) => return Err(io(error)),
+        }
+        let text = serde_json::to_string(holder).map_err(|error| io(std::io::Error::other(error)))?;
+        file.set_len(0).map_err(io)?;
+        file.seek(SeekFrom::Start(0)).map_err(io)?;
+        file.write_all(text.as_bytes()).map_err(io)?;
+        Ok(Self { _file: file })
+    }
+}
+
+fn describe(file: &mut File) -> String {
+    let mut text = String::new();
+    let read = file.read_to_string(&mut text).ok().and_then(|_| serde_json::from_str::<Holder>(&text).ok());
+    read.map_or_else(|| "another run, which has not said who it is".to_owned(), |holder| holder.to_string())
+}
