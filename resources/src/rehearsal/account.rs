@@ -103,6 +103,15 @@ impl Account {
         account
     }
 
+    /// The partition of the region, as ARNs name it.
+    pub fn partition(&self) -> &'static str {
+        match self.region.split('-').next() {
+            Some("cn") => "aws-cn",
+            _ if self.region.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        }
+    }
+
     /// The failure asked for when `what` goes through `phase`, if there is one.
     pub fn failure(&self, what: &str, phase: &str) -> Option<&LifecycleFailure> {
         self.failures.iter().find(|failure| failure.concerns(what, phase))
@@ -132,6 +141,7 @@ impl Account {
     /// Brings every life cycle up to `now_ms` (CREATING becomes ACTIVE, what was
     /// deleted vanishes), in the order in which things fall due.
     pub fn settle(&mut self) {
+        kms::settle(self);
         eks::settle(self);
     }
 

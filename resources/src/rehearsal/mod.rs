@@ -13,8 +13,11 @@ mod handle;
 pub mod iam;
 pub mod kms;
 pub mod logs;
+pub mod params;
 pub mod policy;
 pub mod sts;
+#[cfg(test)]
+mod testing;
 pub mod wire;
 
 pub use account::{Account, DrawnDuration, LifecycleFailure, Seed};

@@ -13,6 +13,64 @@ use super::super::Account;
 pub struct State {
     /// By name.
     pub roles: BTreeMap<String, Role>,
+    /// The account's own managed policies, by ARN.
+    pub policies: BTreeMap<String, ManagedPolicy>,
+    /// By ARN.
+    pub oidc_providers: BTreeMap<String, OidcProvider>,
+    /// Instance profiles that EKS made for node groups: name to role name. A role in
+    /// one cannot be deleted.
+    pub instance_profiles: BTreeMap<String, String>,
+}
+
+/// A managed policy of the account's own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ManagedPolicy {
+    /// Unique in the account, whatever its path.
+    pub name: String,
+    /// Begins and ends with a slash.
+    pub path: String,
+    /// `ANPA` and 17 more.
+    pub id: String,
+    /// With the path.
+    pub arn: String,
+    /// Empty if none was given.
+    pub description: String,
+    /// Milliseconds since the epoch.
+    pub created_ms: u64,
+    /// Oldest first.
+    pub versions: Vec<PolicyVersion>,
+    /// The number of the version in force.
+    pub default_version: u32,
+    /// The highest number ever given: numbers are not used twice.
+    pub last_version: u32,
+    /// In the order in which they were set.
+    pub tags: IndexMap<String, String>,
+}
+
+/// A version of a managed policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyVersion {
+    /// 1 for `v1`.
+    pub number: u32,
+    /// JSON text.
+    pub document: String,
+    /// Milliseconds since the epoch.
+    pub created_ms: u64,
+}
+
+/// An OpenID Connect provider.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OidcProvider {
+    /// Without the scheme.
+    pub url: String,
+    /// Audiences.
+    pub client_ids: Vec<String>,
+    /// SHA-1, 40 hex digits each.
+    pub thumbprints: Vec<String>,
+    /// Milliseconds since the epoch.
+    pub created_ms: u64,
+    /// In the order in which they were set.
+    pub tags: IndexMap<String, String>,
 }
 
 /// A role.
@@ -66,7 +124,7 @@ impl Role {
             name: name.to_owned(),
             path: path.to_owned(),
             id: unique_id(account, "AROA"),
-            arn: format!("arn:aws:iam::{}:role{path}{name}", account.account_id),
+            arn: format!("arn:{}:iam::{}:role{path}{name}", account.partition(), account.account_id),
             created_ms: account.now_ms,
             trust_policy,
             former_trust_policy: None,
