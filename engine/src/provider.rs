@@ -85,7 +85,8 @@ pub struct Current<I, O> {
     pub id: String,
     /// Its inputs, as last applied or observed.
     pub inputs: I,
-    /// Its outputs.
+    /// Its outputs; empty for the deletion of an object whose creation failed. The id must
+    /// be enough for that.
     pub outputs: O,
 }
 
@@ -108,7 +109,7 @@ pub trait Provider: Send + Sync + 'static {
     /// Inputs, wholly known.
     type Inputs: Serialize + DeserializeOwned + Send + Sync;
     /// Outputs.
-    type Outputs: Serialize + DeserializeOwned + OutputSet + Send + Sync;
+    type Outputs: Serialize + DeserializeOwned + OutputSet + Default + Send + Sync;
 
     /// The kind's name, e.g. `aws:iam:Role`.
     const TYPE: &'static str;
@@ -250,7 +251,10 @@ fn decode_current<P: Provider>(
     Ok(Current {
         id: current.id.clone(),
         inputs: decode(P::TYPE, "inputs", &current.inputs)?,
-        outputs: decode(P::TYPE, "outputs", &current.outputs)?,
+        outputs: match &current.outputs {
+            Value::Null => P::Outputs::default(),
+            outputs => decode(P::TYPE, "outputs", outputs)?,
+        },
     })
 }
 
