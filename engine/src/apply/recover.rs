@@ -133,7 +133,8 @@ impl Session {
             .checkpoint
             .objects
             .values()
-            .filter(|object| matches!(object.phase, Phase::Live | Phase::Broken { .. }))
+            // What is broken is not compared with anything: it only waits to be deleted.
+            .filter(|object| object.phase == Phase::Live)
             .map(|object| self.read(object))
             .collect();
         let mut readings = self.gather(reads).await?;
@@ -143,7 +144,7 @@ impl Session {
             match reading {
                 None => self.stage(Record::Gone { key: object.key() }),
                 Some(Observed { inputs, outputs }) => {
-                    if object.phase == Phase::Live && (inputs != object.inputs || outputs != object.outputs) {
+                    if inputs != object.inputs || outputs != object.outputs {
                         self.stage(Record::Observed { key: object.key(), inputs, outputs });
                     }
                 }
