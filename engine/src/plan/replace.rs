@@ -168,8 +168,8 @@ impl Expansion<'_> {
         let checkpoint = self.checkpoint;
         for object in checkpoint.objects.values().rev() {
             let desired = stack.get(&object.urn).is_some();
-            let superseded = object.deposed || self.taken_up(object).is_some();
-            if (desired && !superseded) || self.deletes.contains_key(&object.key()) {
+            let current = checkpoint.current(&object.urn).is_some_and(|current| current.key() == object.key());
+            if (desired && current) || self.deletes.contains_key(&object.key()) {
                 continue;
             }
             if object.data {

@@ -278,7 +278,10 @@ impl Cloud {
         });
         let random = account.faults.as_mut().and_then(|faults| {
             let struck = faults.rng.f64() < faults.rate;
-            struck.then(|| faults.kinds[faults.rng.usize(..faults.kinds.len())])
+            let fault = struck.then(|| faults.kinds[faults.rng.usize(..faults.kinds.len())]);
+            // A refused read ends a run before it does anything: that is tested by itself.
+            let read = matches!(operation, "Describe" | "List" | "Find");
+            fault.filter(|fault| !read || !matches!(fault, Fault::Denied | Fault::Invalid))
         });
         (scripted.or(random), stop)
     }
@@ -376,7 +379,7 @@ impl Account {
             inputs: wanted.inputs,
             visible_at: if late { now + Duration::from_secs(10) } else { now },
             ready_at: now + wanted.takes,
-            failed: fault == Some(Fault::Failed),
+            failed: fault == Some(Fault::Failed) && !wanted.takes.is_zero(),
         };
         self.objects.insert(object.id.clone(), object.clone());
         Ok(object)
