@@ -641,3 +641,23 @@ fn what_goes_first_is_found_behind_what_is_removed() {
         "#,
     );
 }
+
+#[test]
+fn every_broken_object_is_deleted() {
+    // Two attempts, both failed: only the newer one has a partner.
+    let mut state = made(&[res("a")]);
+    put(&mut state, &urn("a"), 1, json!({"value": "v", "key": "k", "deps": [], "parents": []}), vec![]);
+    for object in state.objects.values_mut() {
+        object.phase = Phase::Broken { error: "CREATE_FAILED".into() };
+    }
+    golden(
+        &state,
+        &[res("a")],
+        "
+        create test:Thing/a#2 (broken: CREATE_FAILED; replaces #1, create-then-delete)
+        delete test:Thing/a#1 (broken: CREATE_FAILED; replaced)
+            after create test:Thing/a#2
+        delete test:Thing/a#0 (broken: CREATE_FAILED)
+        ",
+    );
+}

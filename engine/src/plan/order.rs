@@ -44,7 +44,8 @@ impl Decided<'_, '_> {
                 return true;
             }
             // What stays holds nothing up; what is deleted passes the order on.
-            if decision.is_none() || matches!(replaced, Some(Verdict::Replace { .. })) {
+            let leftovers = self.checkpoint.generations(on).nth(1).is_some();
+            if decision.is_none() || leftovers || matches!(replaced, Some(Verdict::Replace { .. })) {
                 open.extend(self.checkpoint.generations(on).flat_map(|object| &object.depends_on));
             }
         }

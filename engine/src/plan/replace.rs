@@ -5,7 +5,7 @@
 //!
 //! | edge | why |
 //! |---|---|
-//! | F(d) -> F(r) | r depends on d |
+//! | F(d) -> F(r) | r depends on d (not if F(r) takes up what was begun when d stood) |
 //! | F(r) -> D(old) | create-then-delete |
 //! | D(old) -> F(r) | delete-then-create |
 //! | D(p) -> D(o) | the object p was made from o's resource |
@@ -168,8 +168,8 @@ impl Expansion<'_> {
         let checkpoint = self.checkpoint;
         for object in checkpoint.objects.values().rev() {
             let desired = stack.get(&object.urn).is_some();
-            let superseded = object.deposed || self.taken_up(object).is_some();
-            if (desired && !superseded) || self.deletes.contains_key(&object.key()) {
+            let current = checkpoint.current(&object.urn).is_some_and(|current| current.key() == object.key());
+            if (desired && current) || self.deletes.contains_key(&object.key()) {
                 continue;
             }
             if object.data {
@@ -197,7 +197,9 @@ impl Expansion<'_> {
         let (mut hard, mut soft) = (HashSet::new(), [HashSet::new(), HashSet::new()]);
         for decision in decisions {
             let Some(step) = self.forward.get(&decision.resource.urn).copied() else { continue };
-            for on in &decision.depends_on {
+            // What was interrupted is taken up as it began, before all else.
+            let taken_up = self.plan.steps[step.index()].reason == Reason::Interrupted;
+            for on in decision.depends_on.iter().filter(|_| !taken_up) {
                 if let Some(before) = self.forward.get(on) {
                     hard.insert((*before, step));
                 }

@@ -108,6 +108,8 @@ struct Time {
     /// Of earlier runtimes.
     passed: Duration,
     began: Option<Instant>,
+    /// The latest that was told; outside of a runtime there is no virtual time to ask.
+    last: Duration,
 }
 
 /// A handle to the account; clones share it.
@@ -126,7 +128,7 @@ impl Cloud {
     pub fn new(log: Log) -> Self {
         Self {
             account: Arc::default(),
-            time: Arc::new(Mutex::new(Time { passed: Duration::ZERO, began: None })),
+            time: Arc::new(Mutex::new(Time { passed: Duration::ZERO, began: None, last: Duration::ZERO })),
             log,
             stopped: watch::Sender::new(false),
         }
@@ -140,13 +142,15 @@ impl Cloud {
     pub fn now(&self) -> Duration {
         let mut time = self.time.lock().unwrap();
         let passed = time.passed;
-        passed + time.began.get_or_insert_with(Instant::now).elapsed()
+        time.last = passed + time.began.get_or_insert_with(Instant::now).elapsed();
+        time.last
     }
 
     /// A new runtime, whose clock knows nothing of the last one's.
     pub fn restart(&self) {
-        let now = self.now();
-        *self.time.lock().unwrap() = Time { passed: now, began: None };
+        let mut time = self.time.lock().unwrap();
+        *time = Time { passed: time.last, began: None, last: time.last };
+        drop(time);
         self.stopped.send_replace(false);
         let mut account = self.lock();
         account.stop = None;
@@ -278,7 +282,10 @@ impl Cloud {
         });
         let random = account.faults.as_mut().and_then(|faults| {
             let struck = faults.rng.f64() < faults.rate;
-            struck.then(|| faults.kinds[faults.rng.usize(..faults.kinds.len())])
+            let fault = struck.then(|| faults.kinds[faults.rng.usize(..faults.kinds.len())]);
+            // A refused read ends a run before it does anything: that is tested by itself.
+            let read = matches!(operation, "Describe" | "List" | "Find");
+            fault.filter(|fault| !read || !matches!(fault, Fault::Denied | Fault::Invalid))
         });
         (scripted.or(random), stop)
     }
@@ -376,7 +383,7 @@ impl Account {
             inputs: wanted.inputs,
             visible_at: if late { now + Duration::from_secs(10) } else { now },
             ready_at: now + wanted.takes,
-            failed: fault == Some(Fault::Failed),
+            failed: fault == Some(Fault::Failed) && !wanted.takes.is_zero(),
         };
         self.objects.insert(object.id.clone(), object.clone());
         Ok(object)

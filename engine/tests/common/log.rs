@@ -31,6 +31,11 @@ impl Log {
         self.0.lock().unwrap().clear();
     }
 
+    /// The events of failed steps.
+    pub fn failures(&self) -> Vec<Item> {
+        self.items().into_iter().filter(|item| matches!(item, Item::Event(Event::StepFailed { .. }))).collect()
+    }
+
     /// The resources that `operation` was called on, in order.
     pub fn called(&self, operation: &str) -> Vec<String> {
         let name = |item| match item {

@@ -4,6 +4,7 @@
 pub mod cloud;
 pub mod kinds;
 pub mod log;
+pub mod random;
 pub mod store;
 pub mod world;
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, future::Future, sync::Arc};
 use rayplat_engine::{
     apply::Interrupt,
     error::Error,
-    event::Events,
+    event::{Event, Events},
     journal::fold,
     ops::{Engine, Options, Preview, Report},
     retry::RetryPolicy,
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::{
     cloud::Cloud,
     kinds::{ThingInputs, registry},
-    log::Log,
+    log::{Item, Log},
     store::LossyStore,
 };
 
@@ -181,13 +181,13 @@ impl World {
     /// An `up` that must do everything.
     pub async fn up(&self, stack: &Stack) -> Report {
         let report = self.try_up(stack).await.unwrap();
-        assert!(report.summary.complete(), "{:?}\n{:#?}", report.summary, self.log.items());
+        assert!(report.summary.complete(), "{:?}\n{:#?}", report.summary, self.log.failures());
         report
     }
 
     pub async fn down(&self) -> Report {
         let report = self.try_down().await.unwrap();
-        assert!(report.summary.complete(), "{:?}\n{:#?}", report.summary, self.log.items());
+        assert!(report.summary.complete(), "{:?}\n{:#?}", report.summary, self.log.failures());
         report
     }
 
@@ -208,6 +208,15 @@ impl World {
     /// What is durable.
     pub fn state(&self) -> Checkpoint {
         fold(&self.store.durable()).unwrap()
+    }
+
+    /// Calls that were refused and tried again.
+    pub fn refused(&self) -> Vec<String> {
+        let refused = |item| match item {
+            Item::Event(Event::StepRetry { urn, error, .. }) => Some(format!("{urn}: {error}")),
+            _ => None,
+        };
+        self.log.items().into_iter().filter_map(refused).collect()
     }
 
     /// Every object in the account is known to the state, or its creation is pending there;
