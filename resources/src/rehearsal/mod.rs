@@ -15,6 +15,7 @@ pub mod kms;
 pub mod logs;
 pub mod params;
 pub mod policy;
+mod serve;
 pub mod sts;
 #[cfg(test)]
 mod testing;
@@ -23,3 +24,4 @@ pub mod wire;
 pub use account::{Account, DrawnDuration, LifecycleFailure, Seed};
 pub use error::ApiError;
 pub use handle::{Access, Rehearsal, RehearsalError, Reply};
+pub use serve::{ServeOptions, TIME_SCALE_HEADER, serve};
