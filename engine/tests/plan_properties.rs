@@ -214,7 +214,7 @@ fn check(desired: &Stack, state: &Checkpoint, plan: &Plan) -> Result<(), TestCas
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn plans_are_sound(specs in specs()) {
