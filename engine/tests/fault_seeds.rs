@@ -1,30 +1,41 @@
-//! Random stacks brought up, changed and taken down on an account that fails at random.
+//! Random stacks brought up, changed and taken down on an account that fails at random, half of
+//! them by a process that is killed again and again.
 //! After every run nothing is lost and nothing is there twice; at the end all is as desired.
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
-use common::{Fault, Faults, Item, World, block, random, stack};
+use common::{Fault, Faults, Item, Stop, World, block, random, stack};
 use rayplat_engine::{event::Event, stack::Stack};
 
 /// More runs than these per phase: it does not get there.
 const RUNS: usize = 60;
 
-/// How many runs it took.
-async fn until_done(world: &World, desired: Option<&Stack>) -> Result<usize, String> {
+/// How many runs it took. With `crashes`, every second run is stopped at a random call.
+async fn until_done(
+    world: &World,
+    desired: Option<&Stack>,
+    crashes: &mut Option<fastrand::Rng>,
+) -> Result<usize, String> {
     let mut ended = String::new();
     for run in 1..=RUNS {
         world.log.clear();
-        let result = match desired {
-            Some(stack) => world.try_up(stack).await,
-            None => world.try_down().await,
+        let call = crashes.as_mut().and_then(|rng| rng.bool().then(|| rng.usize(1..40)));
+        world.cloud.stop_at(call.map(|call| Stop { call, after: run % 4 > 0 }));
+        let attempt = async {
+            match desired {
+                Some(stack) => world.try_up(stack).await,
+                None => world.try_down().await,
+            }
         };
+        let result = world.or_stopped(attempt).await;
         world.check_integrity()?;
-        ended = result.as_ref().map_or_else(ToString::to_string, |report| format!("{:?}", report.summary));
         match result {
-            Ok(report) if report.summary.complete() => return Ok(run),
+            Some(Ok(report)) if report.summary.complete() => return Ok(run),
+            Some(Ok(report)) => ended = format!("{:?}", report.summary),
             // A read that failed for good ends a run; the next one goes on.
-            _ => {}
+            Some(Err(error)) => ended = error.to_string(),
+            None => world.cloud.restart(),
         }
     }
     let failed = |item: &Item| matches!(item, Item::Event(Event::StepFailed { .. }) | Item::Call { .. });
@@ -59,13 +70,15 @@ async fn scenario(seed: u64) -> Result<usize, String> {
         Fault::Invalid,
         Fault::Failed,
     ];
+    let mut crashes = rng.bool().then(|| rng.fork());
     let mut runs = 0;
     for phase in 0..3 {
         let rate = rng.f64() * 0.3;
         world.cloud.faults(Some(Faults { rng: rng.fork(), rate, kinds: kinds.clone() }));
         let desired = versions.get(phase);
-        runs += until_done(&world, desired).await.map_err(|error| format!("phase {phase}: {error}"))?;
+        runs += until_done(&world, desired, &mut crashes).await.map_err(|error| format!("phase {phase}: {error}"))?;
         world.cloud.faults(None);
+        world.cloud.stop_at(None);
         settled(&world, desired.unwrap_or(&stack(&[]))).await.map_err(|error| format!("phase {phase}: {error}"))?;
         world.cloud.set_fact("two");
     }

@@ -661,3 +661,36 @@ fn every_broken_object_is_deleted() {
         ",
     );
 }
+
+#[test]
+fn two_that_change_places_between_things_that_go_first() {
+    let things = |key| [res("Fixed/x").key(key), res("Fixed/y").key(key)];
+    let [x, y] = things("k");
+    let before = [x, y, res("a").parent("Fixed/x", "id"), res("b").parent("Fixed/y", "id")];
+    let [x, y] = things("new");
+    let after = [x, y, res("a").parent("Fixed/y", "id"), res("b").parent("Fixed/x", "id")];
+    golden(
+        &made(&before),
+        &after,
+        r#"
+        create test:Fixed/x#1 (replaces #0, delete-then-create)
+            key: "k" -> "new"
+            after delete test:Fixed/x#0
+        delete test:Fixed/x#0 (replaced)
+            after delete test:Thing/a#0
+        create test:Fixed/y#1 (replaces #0, delete-then-create)
+            key: "k" -> "new"
+            after delete test:Fixed/y#0
+        delete test:Fixed/y#0 (replaced)
+            after delete test:Thing/b#0
+        create test:Thing/a#1 (replaces #0, delete-then-create)
+            parents: ["obj-x"] -> [(known after apply)]
+            after create test:Fixed/y#1, delete test:Thing/a#0
+        delete test:Thing/a#0 (replaced)
+        create test:Thing/b#1 (replaces #0, delete-then-create)
+            parents: ["obj-y"] -> [(known after apply)]
+            after create test:Fixed/x#1, delete test:Thing/b#0
+        delete test:Thing/b#0 (replaced)
+        "#,
+    );
+}

@@ -14,7 +14,7 @@ use common::{
 use petgraph::{algo::is_cyclic_directed, graph::DiGraph};
 use proptest::prelude::*;
 use rayplat_engine::{
-    plan::{Plan, StepId, plan},
+    plan::{Plan, Reason, StepId, plan, render::render},
     provider::{Action, ReplaceOrder},
     stack::Stack,
     store::{Checkpoint, Object, ObjectKey, Phase},
@@ -171,6 +171,9 @@ fn check(desired: &Stack, state: &Checkpoint, plan: &Plan) -> Result<(), TestCas
         if step.action == Action::Create && current.phase != Phase::Creating {
             prop_assert!(step.pair.is_some(), "{} gets a second object", resource.urn);
         }
+        if step.reason == Reason::Interrupted {
+            continue;
+        }
         for on in resource.depends_on() {
             if let Some(needed) = forward.get(&on) {
                 prop_assert!(waits(step.id, needed.id), "{} does not wait for {on}", resource.urn);
@@ -211,7 +214,7 @@ fn check(desired: &Stack, state: &Checkpoint, plan: &Plan) -> Result<(), TestCas
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn plans_are_sound(specs in specs()) {
@@ -226,7 +229,9 @@ proptest! {
     fn plans_are_sound_whatever_bad_runs_left(specs in specs(), scars in scars()) {
         let desired = stack(&build(&specs, 1));
         let state = scarred(state_of(&specs), &scars);
-        check(&desired, &state, &planned(&desired, &state))?;
+        let plan = planned(&desired, &state);
+        let text = |error| TestCaseError::fail(format!("{error}\n{}", render(&plan)));
+        check(&desired, &state, &plan).map_err(text)?;
     }
 
     #[test]
@@ -249,7 +254,9 @@ proptest! {
             for version in [0, 1] {
                 let desired = stack(&build(&specs, version));
                 let plan = world.preview(&desired).await.plan;
-                let report = world.up(&desired).await;
+                let report = world.try_up(&desired).await.unwrap();
+                let failures = world.log.failures();
+                prop_assert!(report.summary.complete(), "{failures:?}\n{}", render(&plan));
                 prop_assert_eq!(&report.plan.steps, &plan.steps);
                 prop_assert_eq!(&report.plan.edges, &plan.edges);
                 world.assert_settled(&desired).await;

@@ -40,6 +40,8 @@ pub(crate) struct Session {
     store: Arc<dyn StateStore>,
     /// The state as the store's checkpoint has it.
     base: Checkpoint,
+    /// Sets this run's nonces apart from those of a run whose state was lost.
+    opened_ms: u64,
     seq: u64,
     staged: Vec<Entry>,
     waiting: Vec<Event>,
@@ -92,6 +94,7 @@ impl Session {
             stack: stack.to_owned(),
             store: store.clone(),
             base: stored.checkpoint,
+            opened_ms: options.clock.now_ms(),
             seq: 0,
             staged: Vec::new(),
             waiting: Vec::new(),
@@ -156,10 +159,12 @@ impl Session {
         Ctx::new(self.shared.clone(), job, beside)
     }
 
-    /// A fresh nonce for an object: never the same for two runs, so that a client token
-    /// is never replayed for another intent.
+    /// A fresh nonce for an object: never the same for two runs, even with the same seed and
+    /// a lost state, so that no client token is replayed for another intent and no object of
+    /// another run passes for this one's.
     pub fn nonce(&self, key: &ObjectKey) -> String {
-        let digest = Sha256::digest(format!("{}\n{}\n{key}\n{}", self.options.seed, self.stack, self.run));
+        let Self { options, stack, run, opened_ms, .. } = self;
+        let digest = Sha256::digest(format!("{}\n{stack}\n{key}\n{run}\n{opened_ms}", options.seed));
         hex::encode(&digest[..16])
     }
 }

@@ -25,27 +25,34 @@ impl Decided<'_, '_> {
         self.index.get(urn).map(|at| &self.decisions[*at])
     }
 
-    /// True if the object must go before a successor that depends on `depends_on` comes:
-    /// its deletion comes before that of something which goes first, whose successor comes
-    /// before the object's.
+    /// True if the object must go before a successor that depends on `depends_on` comes: its
+    /// deletion comes before that of something which goes first, and its successor comes
+    /// after one. They need not be the same: two resources may change places.
     pub fn goes_first(&self, object: &Object, depends_on: &[Urn]) -> bool {
-        let mut behind: Option<HashSet<&Urn>> = None;
+        self.holds_up(object) && self.everything_behind(depends_on).into_iter().any(|on| self.gone_first(on))
+    }
+
+    fn gone_first(&self, urn: &Urn) -> bool {
+        self.get(urn).is_some_and(|decision| {
+            matches!(decision.verdict, Verdict::Replace { order: ReplaceOrder::DeleteThenCreate, .. })
+        })
+    }
+
+    /// True if something that goes first must wait until the object is deleted.
+    fn holds_up(&self, object: &Object) -> bool {
         let mut seen = HashSet::new();
         let mut open: Vec<&Urn> = object.depends_on.iter().collect();
         while let Some(on) = open.pop() {
             if !seen.insert(on) {
                 continue;
             }
-            let decision = self.get(on);
-            let replaced = decision.map(|decision| &decision.verdict);
-            if let Some(Verdict::Replace { order: ReplaceOrder::DeleteThenCreate, .. }) = replaced
-                && behind.get_or_insert_with(|| self.everything_behind(depends_on)).contains(on)
-            {
+            if self.gone_first(on) {
                 return true;
             }
             // What stays holds nothing up; what is deleted passes the order on.
+            let stays = self.get(on).is_some_and(|decision| !matches!(decision.verdict, Verdict::Replace { .. }));
             let leftovers = self.checkpoint.generations(on).nth(1).is_some();
-            if decision.is_none() || leftovers || matches!(replaced, Some(Verdict::Replace { .. })) {
+            if !stays || leftovers {
                 open.extend(self.checkpoint.generations(on).flat_map(|object| &object.depends_on));
             }
         }
