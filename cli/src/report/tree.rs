@@ -71,7 +71,7 @@ fn title(step: &Step, style: Style) -> String {
     };
     let why = why(step);
     let why = if why.is_empty() { String::new() } else { format!("  {}{why}{}", style.dim, style.reset) };
-    format!("{colour}{mark:<3}{}{}{why}", style.reset, step.urn.name())
+    format!("{colour}{mark:<4}{}{}{why}", style.reset, step.urn.name())
 }
 
 fn why(step: &Step) -> String {
