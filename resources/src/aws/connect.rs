@@ -1,8 +1,14 @@
 //! Clients for a real account, configured the way every AWS tool is: environment,
 //! profile, SSO, instance role; region and endpoint likewise.
 
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_async::{
+    rt::sleep::{SharedAsyncSleep, TokioSleep},
+    time::SystemTimeSource,
+};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use rayplat_engine::error::{ErrorClass, ProviderError};
 
 use super::{Clients, Identity, classify};
@@ -20,9 +26,9 @@ pub struct Connect {
 
 /// Clients for the account that the credentials belong to. Sends nothing yet.
 pub async fn connect(connect: &Connect) -> Clients {
-    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    let mut loader =
-        aws_config::defaults(BehaviorVersion::latest()).http_client(http).region(Region::new(connect.region.clone()));
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http_client())
+        .region(Region::new(connect.region.clone()));
     if let Some(profile) = &connect.profile {
         loader = loader.profile_name(profile);
     }
@@ -30,6 +36,24 @@ pub async fn connect(connect: &Connect) -> Clients {
         loader = loader.endpoint_url(endpoint);
     }
     Clients::new(&loader.load().await, &connect.region)
+}
+
+/// Clients for an emulated account behind an endpoint, which takes any keys.
+pub fn with_keys(region: &str, endpoint: &str) -> Clients {
+    let keys = Credentials::new("AKIAEMULATED00000000", "emulated", None, None, "emulated");
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(http_client())
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        .time_source(SystemTimeSource::new())
+        .credentials_provider(SharedCredentialsProvider::new(keys))
+        .endpoint_url(endpoint)
+        .build();
+    Clients::new(&config, region)
+}
+
+fn http_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
 /// The caller as an IAM principal that an access entry takes: a session's ARN becomes

@@ -34,7 +34,7 @@ mod types;
 pub use absent::{call_fresh, found, gone_is_ok, vanished};
 pub use call::{call, unexpected};
 pub use clients::{Clients, Identity};
-pub use connect::{Connect, connect, resolve_principal};
+pub use connect::{Connect, connect, resolve_principal, with_keys};
 pub use errors::classify;
 pub use ownership::{NONCE_TAG, Ownership, STACK_TAG, Tags, URN_TAG, all_tags, ownership, users_tags};
 use rayplat_engine::provider::Registry;

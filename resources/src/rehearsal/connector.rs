@@ -1,5 +1,7 @@
 //! The SDK's HTTP client, answered by the account inside the process.
 
+use std::time::Duration;
+
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use aws_smithy_runtime_api::client::{
     http::{
@@ -35,19 +37,33 @@ impl TimeSource for Rehearsal {
     }
 }
 
+/// How long a caller who sets no read timeout waits for an answer that does not come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+struct Connector {
+    rehearsal: Rehearsal,
+    patience: Duration,
+}
+
 impl HttpClient for Rehearsal {
-    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
+    fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        let patience = settings.read_timeout().unwrap_or(PATIENCE);
+        SharedHttpConnector::new(Connector { rehearsal: self.clone(), patience })
     }
 }
 
-impl HttpConnector for Rehearsal {
+impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let rehearsal = self.clone();
+        let (rehearsal, patience) = (self.rehearsal.clone(), self.patience);
         HttpConnectorFuture::new(async move {
             let request = to_wire(&request)?;
             match rehearsal.respond(&request).await {
                 Reply::Response(response) => from_wire(response),
+                Reply::Silence => {
+                    tokio::time::sleep(patience).await;
+                    Err(ConnectorError::timeout("no answer within the read timeout".into()))
+                }
                 Reply::Lost => Err(ConnectorError::io("connection closed before message completed".into())),
             }
         })

@@ -13,6 +13,10 @@ pub enum FaultKind {
     Throttled,
     /// HTTP 500; no effect.
     ServerError,
+    /// HTTP 500, but it took effect: a 500 promises nothing.
+    ServerErrorAfter,
+    /// No answer until the caller's own timeout; half of these calls took effect.
+    Timeout,
     /// HTTP 503; no effect.
     Unavailable,
     /// The request never arrives; the caller sees a broken connection.
@@ -73,7 +77,18 @@ pub enum Moment {
     AfterEffect,
 }
 
-/// One call never answers: the process "dies" there.
+/// What the stop point says of a call.
+#[derive(Debug)]
+pub(super) enum Passage {
+    /// It goes through.
+    Free,
+    /// It never answers, and has no effect.
+    Stop(Arc<Notify>),
+    /// It never answers after its effect.
+    StopAfter(Arc<Notify>),
+}
+
+/// From one call on nothing answers: the process "dies" there.
 #[derive(Debug, Clone)]
 struct Stop {
     left: u64,
@@ -101,8 +116,9 @@ impl Faults {
         Self { rules, rng: fastrand::Rng::with_seed(seed), stop: None }
     }
 
-    /// The `n`-th call from now (1 is the next) never answers. The notification is
-    /// given when it is reached.
+    /// The `n`-th call from now (1 is the next) and all later ones never answer, and the
+    /// later ones have no effect: the caller is as good as dead. The notification is given
+    /// when it is reached.
     #[must_use]
     pub fn stop_at(mut self, n: u64, moment: Moment) -> (Self, Arc<Notify>) {
         let reached = Arc::new(Notify::new());
@@ -121,11 +137,32 @@ impl Faults {
         Some(rule.kind)
     }
 
-    /// Counts a call; gives the notification and the moment if it is the one to stop at.
-    pub(super) fn count(&mut self) -> Option<(Arc<Notify>, Moment)> {
-        let stop = self.stop.as_mut()?;
-        stop.left = stop.left.checked_sub(1)?;
-        (stop.left == 0).then(|| (stop.reached.clone(), stop.moment))
+    /// Does a call that this strikes take effect at once?
+    pub(super) fn takes_effect(&mut self, kind: FaultKind) -> bool {
+        match kind {
+            FaultKind::LostAfter | FaultKind::ServerErrorAfter => true,
+            FaultKind::Timeout => self.rng.bool(),
+            _ => false,
+        }
+    }
+
+    /// Counts a call that is about to take effect.
+    pub(super) fn count(&mut self) -> Passage {
+        let Some(stop) = &mut self.stop else { return Passage::Free };
+        let reached = stop.reached.clone();
+        match (stop.left, stop.moment) {
+            (0, _) => return Passage::Stop(reached),
+            (1, Moment::BeforeEffect) => stop.left = 0,
+            (1, Moment::AfterEffect) => {
+                stop.left = 0;
+                return Passage::StopAfter(reached);
+            }
+            _ => {
+                stop.left -= 1;
+                return Passage::Free;
+            }
+        }
+        Passage::Stop(reached)
     }
 }
 
@@ -138,22 +175,31 @@ pub(super) fn refusal(kind: FaultKind, service: &str) -> Option<ApiError> {
                 "iam" | "sts" => ("Throttling", "Rate exceeded"),
                 _ => ("ThrottlingException", "Rate exceeded"),
             };
-            let status = if service == "ec2" { 503 } else { 400 };
+            let status = match service {
+                "ec2" => 503,
+                "eks" => 429,
+                _ => 400,
+            };
             Some(ApiError::new(status, code, message))
         }
-        FaultKind::ServerError => {
+        FaultKind::ServerError | FaultKind::ServerErrorAfter => {
             let code = match service {
                 "eks" => "ServerException",
                 "ec2" => "InternalError",
                 "kms" => "KMSInternalException",
+                "iam" => "ServiceFailure",
                 _ => "InternalFailure",
             };
             Some(ApiError::new(500, code, "An internal error occurred."))
         }
         FaultKind::Unavailable => {
-            let code = if service == "ec2" { "Unavailable" } else { "ServiceUnavailableException" };
+            let code = match service {
+                "ec2" => "Unavailable",
+                "iam" | "sts" => "ServiceUnavailable",
+                _ => "ServiceUnavailableException",
+            };
             Some(ApiError::new(503, code, "The service is temporarily unavailable."))
         }
-        FaultKind::LostBefore | FaultKind::LostAfter | FaultKind::Late(_) => None,
+        FaultKind::LostBefore | FaultKind::LostAfter | FaultKind::Late(_) | FaultKind::Timeout => None,
     }
 }

@@ -3,18 +3,20 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
     Account, Seed,
-    faults::{FaultKind, Faults, Moment, refusal},
+    faults::{FaultKind, Faults, Passage, refusal},
+    store::{Late, Store},
     wire::{self, Call, WireRequest, WireResponse},
 };
 
@@ -71,6 +73,8 @@ pub struct Access {
     pub service: String,
     /// The operation.
     pub operation: String,
+    /// The names of what it is about, e.g. `cluster/pool`; may be empty.
+    pub resource: String,
     /// The error code, if it was refused; `lost` if the answer never arrived.
     pub error: Option<String>,
 }
@@ -84,9 +88,11 @@ struct Inside {
     calls: BTreeMap<(String, String), u64>,
     log: Vec<Access>,
     /// Effects that come after their response was lost.
-    late: Vec<(u64, Call)>,
+    late: Vec<Late>,
     requests: u64,
-    file: Option<PathBuf>,
+    store: Option<Store>,
+    /// Why the folder could not be written: until it can, calls are refused.
+    unsaved: Option<String>,
 }
 
 /// An emulated account, shared by everything that talks to it.
@@ -111,6 +117,8 @@ pub enum Reply {
     Response(WireResponse),
     /// Nothing: the connection broke.
     Lost,
+    /// Nothing, and the connection stays open until the caller's patience is over.
+    Silence,
 }
 
 impl Rehearsal {
@@ -125,27 +133,26 @@ impl Rehearsal {
     /// # Errors
     /// See [`RehearsalError`]. What cannot be read is never replaced.
     pub fn open(folder: &Path, seed: &Seed, base_ms: u64) -> Result<Self, RehearsalError> {
-        let io = |source| RehearsalError::Io { place: folder.to_owned(), source };
-        fs::create_dir_all(folder).map_err(io)?;
-        let file = folder.join("account.json");
-        let account: Account = match fs::read(&file) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map_err(|error| RehearsalError::Damaged { place: file.clone(), reason: error.to_string() })?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Account::new(seed, base_ms),
-            Err(error) => return Err(io(error)),
+        let store = Store::new(folder)?;
+        let Some((saved, now_ms)) = store.load()? else {
+            let account = Account::new(seed, base_ms);
+            store.save_account(&account, &[])?;
+            return Ok(Self::of(account, base_ms, Some(store)));
         };
+        let account = saved.account;
         if account.account_id != seed.account_id || account.region != seed.region {
             return Err(RehearsalError::Other {
-                place: file,
+                place: store.account_file().to_owned(),
                 found: format!("account {} in {}", account.account_id, account.region),
                 wanted: format!("account {} in {}", seed.account_id, seed.region),
             });
         }
-        let now = account.now_ms;
-        Ok(Self::of(account, now, Some(file)))
+        let rehearsal = Self::of(account, now_ms, Some(store));
+        rehearsal.lock().late = saved.late;
+        Ok(rehearsal)
     }
 
-    fn of(account: Account, base_ms: u64, file: Option<PathBuf>) -> Self {
+    fn of(account: Account, base_ms: u64, store: Option<Store>) -> Self {
         let inside = Inside {
             account,
             faults: Faults::default(),
@@ -153,14 +160,17 @@ impl Rehearsal {
             log: Vec::new(),
             late: Vec::new(),
             requests: 0,
-            file,
+            store,
+            unsaved: None,
         };
         Self { inside: Arc::new(Mutex::new(inside)), base_ms, started: Instant::now(), scale: 1 }
     }
 
-    /// The account's clock runs this many times faster than tokio's. Before first use.
+    /// From now on this handle's clock runs so many times faster than tokio's. Handles
+    /// cloned before keep their own speed.
     #[must_use]
     pub fn scaled(mut self, scale: u32) -> Self {
+        (self.base_ms, self.started) = (self.now_ms(), Instant::now());
         self.scale = scale.max(1);
         self
     }
@@ -187,11 +197,15 @@ impl Rehearsal {
     }
 
     /// Works on the account directly, at its present time: for seeding and for questions.
+    /// What it changes is kept in the folder; if that fails, [`Rehearsal::save`] and every
+    /// later call say so.
     pub fn with_account<T>(&self, work: impl FnOnce(&mut Account) -> T) -> T {
         let now = self.now_ms();
         let mut inside = self.lock();
         inside.catch_up(now);
-        work(&mut inside.account)
+        let result = work(&mut inside.account);
+        inside.keep(now, true);
+        result
     }
 
     /// Puts faults in force in place of the present ones.
@@ -217,7 +231,9 @@ impl Rehearsal {
         let now = self.now_ms();
         let mut inside = self.lock();
         inside.catch_up(now);
-        inside.save()
+        inside.save(now, true)?;
+        inside.unsaved = None;
+        Ok(())
     }
 
     /// Answers one request, with its latency and its faults.
@@ -228,14 +244,9 @@ impl Rehearsal {
             Ok(call) => call,
             Err(response) => return Reply::Response(response),
         };
-        let stop = self.lock().faults.count();
-        if let Some((reached, Moment::BeforeEffect)) = &stop {
-            reached.notify_one();
-            return std::future::pending().await;
-        }
         let now = self.now_ms();
-        let reply = self.lock().answer(call, now);
-        if let Some((reached, Moment::AfterEffect)) = &stop {
+        let (passage, reply) = self.lock().pass(call, now);
+        if let Passage::Stop(reached) = passage {
             reached.notify_one();
             return std::future::pending().await;
         }
@@ -254,49 +265,69 @@ impl Inside {
     }
 
     fn catch_up(&mut self, now: u64) {
-        let mut due: Vec<_> = self.late.extract_if(.., |(at, _)| *at <= now).collect();
-        due.sort_by_key(|(at, _)| *at);
-        for (at, call) in due {
-            self.account.now_ms = self.account.now_ms.max(at);
+        self.late.sort_by_key(|late| late.due_ms);
+        let due = self.late.partition_point(|late| late.due_ms <= now);
+        for late in self.late.drain(..due) {
+            self.account.now_ms = self.account.now_ms.max(late.due_ms);
             // Nobody waits for this answer: it was lost before it was given.
-            drop(self.account.handle(&call.service, &call.operation, &call.params));
+            drop(self.account.handle(&late.service, &late.operation, &late.params));
         }
         self.account.now_ms = self.account.now_ms.max(now);
         self.account.settle();
     }
 
+    /// Lets a call through to the account, unless the caller is stopped: then nobody
+    /// hears of it, and before its effect nothing happens.
+    fn pass(&mut self, call: Call, now: u64) -> (Passage, Reply) {
+        let passage = self.faults.count();
+        match passage {
+            Passage::Stop(reached) => (Passage::Stop(reached), Reply::Lost),
+            Passage::StopAfter(reached) => {
+                drop(self.answer(call, now));
+                (Passage::Stop(reached), Reply::Lost)
+            }
+            Passage::Free => (Passage::Free, self.answer(call, now)),
+        }
+    }
+
     fn answer(&mut self, call: Call, now: u64) -> Reply {
+        let late_due = self.late.iter().any(|late| late.due_ms <= now);
         self.catch_up(now);
         *self.calls.entry((call.service.clone(), call.operation.clone())).or_default() += 1;
-        let fault = self.faults.strike(&call);
         let request_id = format!("{:08x}-0000-4000-8000-{:012x}", self.requests, now);
-        if let Some(error) = fault.and_then(|kind| refusal(kind, &call.service)) {
-            self.note(&call, now, Some(error.code.clone()));
+        if let Some(reason) = &self.unsaved {
+            let error = super::ApiError::new(500, "InternalFailure", reason.clone());
             return Reply::Response(wire::encode(&call, Err(error), &request_id));
         }
+        let fault = self.faults.strike(&call);
+        let takes_effect = fault.is_none_or(|kind| self.faults.takes_effect(kind));
+        let answer = takes_effect.then(|| self.account.handle(&call.service, &call.operation, &call.params));
+        if let Some(FaultKind::Late(delay)) = fault {
+            let due_ms = now + u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+            let Call { service, operation, params, .. } = call.clone();
+            self.late.push(Late { due_ms, service, operation, params });
+        }
+        let changed = takes_effect && !is_read(&call.operation) || matches!(fault, Some(FaultKind::Late(_)));
+        self.keep(now, changed || late_due);
+        let refused = fault.and_then(|kind| refusal(kind, &call.service));
+        let lost = refused.is_none() && fault.is_some();
+        let answer = match (refused, answer) {
+            (Some(error), _) => Err(error),
+            (None, Some(answer)) => answer,
+            (None, None) => Ok(Value::Null),
+        };
+        let code = if lost { Some("lost".to_owned()) } else { answer.as_ref().err().map(|error| error.code.clone()) };
+        self.note(&call, now, code);
         match fault {
-            Some(FaultKind::LostBefore) => {
-                self.note(&call, now, Some("lost".to_owned()));
-                return Reply::Lost;
+            _ if self.unsaved.is_some() && !lost => {
+                let reason = self.unsaved.clone().unwrap_or_default();
+                let error = super::ApiError::new(500, "InternalFailure", reason);
+                Reply::Response(wire::encode(&call, Err(error), &request_id))
             }
-            Some(FaultKind::Late(delay)) => {
-                self.note(&call, now, Some("lost".to_owned()));
-                self.late.push((now + u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), call));
-                return Reply::Lost;
-            }
-            _ => {}
+            Some(FaultKind::Timeout) => Reply::Silence,
+            _ if lost => Reply::Lost,
+            _ => Reply::Response(wire::encode(&call, answer, &request_id)),
         }
-        let answer = self.account.handle(&call.service, &call.operation, &call.params);
-        let lost = fault == Some(FaultKind::LostAfter);
-        let error = answer.as_ref().err().map(|error| error.code.clone());
-        self.note(&call, now, if lost { Some("lost".to_owned()) } else { error });
-        if !is_read(&call.operation)
-            && let Err(error) = self.save()
-        {
-            let error = super::ApiError::new(500, "InternalFailure", format!("{error} {}", error.hint()));
-            return Reply::Response(wire::encode(&call, Err(error), &request_id));
-        }
-        if lost { Reply::Lost } else { Reply::Response(wire::encode(&call, answer, &request_id)) }
     }
 
     fn note(&mut self, call: &Call, at_ms: u64, error: Option<String>) {
@@ -304,18 +335,52 @@ impl Inside {
             self.log.drain(..LOG_LINES / 2);
         }
         let (service, operation) = (call.service.clone(), call.operation.clone());
-        self.log.push(Access { at_ms, service, operation, error });
+        self.log.push(Access { at_ms, service, operation, resource: resource_hint(&call.params), error });
     }
 
-    /// Beside the file first, then in its place: a crash leaves the old or the new.
-    fn save(&self) -> Result<(), RehearsalError> {
-        let Some(file) = &self.file else { return Ok(()) };
-        let io = |source| RehearsalError::Io { place: file.clone(), source };
-        let bytes = serde_json::to_vec(&self.account).map_err(|error| io(io::Error::other(error)))?;
-        let beside = file.with_extension("json.new");
-        fs::write(&beside, bytes).map_err(io)?;
-        fs::rename(&beside, file).map_err(io)
+    fn save(&self, now: u64, changed: bool) -> Result<(), RehearsalError> {
+        let Some(store) = &self.store else { return Ok(()) };
+        if changed {
+            store.save_account(&self.account, &self.late)?;
+        }
+        store.save_clock(now)
     }
+
+    /// Saves; remembers that it failed.
+    fn keep(&mut self, now: u64, changed: bool) {
+        if let Err(error) = self.save(now, changed) {
+            self.unsaved = Some(format!("{error} {}", error.hint()));
+        }
+    }
+}
+
+/// The names in a call's parameters, outermost first.
+fn resource_hint(params: &Value) -> String {
+    const NAMES: &[&str] = &[
+        "clusterName",
+        "name",
+        "nodegroupName",
+        "addonName",
+        "principalArn",
+        "resourceArn",
+        "RoleName",
+        "PolicyName",
+        "PolicyArn",
+        "OpenIDConnectProviderArn",
+        "Url",
+        "AliasName",
+        "KeyId",
+        "TargetKeyId",
+        "logGroupName",
+        "logGroupNamePrefix",
+        "GroupId",
+        "GroupName",
+        "LaunchTemplateId",
+        "LaunchTemplateName",
+        "VpcId",
+    ];
+    let found = NAMES.iter().filter_map(|name| params.get(*name).and_then(Value::as_str));
+    found.collect::<Vec<_>>().join("/")
 }
 
 fn is_read(operation: &str) -> bool {

@@ -16,12 +16,15 @@ pub mod logs;
 pub mod params;
 pub mod policy;
 mod serve;
+mod store;
 pub mod sts;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 pub mod wire;
 
 pub use account::{Account, DrawnDuration, LifecycleFailure, Seed};
 pub use error::ApiError;
 pub use handle::{Access, Rehearsal, RehearsalError, Reply};
-pub use serve::{ServeOptions, TIME_SCALE_HEADER, serve};
+pub use serve::{ServeOptions, serve};

@@ -28,9 +28,9 @@ pub(super) fn success(value: &Value, request_id: &str) -> WireResponse {
     response(200, "application/x-amz-json-1.1", request_id, value.to_string().into_bytes())
 }
 
-pub(super) fn failure(error: &ApiError) -> WireResponse {
+pub(super) fn failure(error: &ApiError, request_id: &str) -> WireResponse {
     let mut body = (*error.members).clone();
     body.insert("__type".to_owned(), error.code.clone().into());
     body.insert("message".to_owned(), error.message.clone().into());
-    response(error.status, "application/x-amz-json-1.1", "failed", Value::Object(body).to_string().into_bytes())
+    response(error.status, "application/x-amz-json-1.1", request_id, Value::Object(body).to_string().into_bytes())
 }

@@ -5,6 +5,7 @@ mod json;
 mod query;
 mod rest_json;
 mod routes;
+mod sigv4;
 
 use serde_json::Value;
 
@@ -75,10 +76,13 @@ pub struct Call {
 /// An unsigned request, an unknown service, a malformed body, a path that no operation has: as a
 /// response that says so.
 pub fn decode(request: &WireRequest) -> Result<Call, WireResponse> {
-    let service = signing_name(request).ok_or_else(|| {
-        let error = ApiError::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token");
-        json::failure(&error)
-    })?;
+    let guessed = guessed_protocol(request);
+    let refuse = |service: &str, protocol, error: &ApiError| encode_error(service, protocol, error, "refused");
+    let service = match sigv4::signing_name(request) {
+        Ok(Some(service)) => service,
+        Ok(None) => return Err(refuse("", guessed, &unsigned(guessed))),
+        Err(error) => return Err(refuse("", guessed, &error)),
+    };
     let protocol = match service.as_str() {
         "iam" | "sts" => Protocol::AwsQuery,
         "ec2" => Protocol::Ec2Query,
@@ -86,7 +90,7 @@ pub fn decode(request: &WireRequest) -> Result<Call, WireResponse> {
         "eks" => Protocol::RestJson,
         other => {
             let message = format!("The rehearsal account has no service {other}.");
-            return Err(json::failure(&ApiError::new(501, "NotImplemented", message)));
+            return Err(refuse(other, guessed, &ApiError::new(501, "NotImplemented", message)));
         }
     };
     let decoded = match protocol {
@@ -96,17 +100,32 @@ pub fn decode(request: &WireRequest) -> Result<Call, WireResponse> {
     };
     match decoded {
         Ok((operation, params)) => Ok(Call { service, operation, params, protocol }),
-        Err(error) => Err(encode_error(protocol, &error, "decode")),
+        Err(error) => Err(refuse(&service, protocol, &error)),
     }
 }
 
-/// The service of the credential scope:
-/// `Credential=AKID/20261124/us-east-1/eks/aws4_request`.
-fn signing_name(request: &WireRequest) -> Option<String> {
-    let header = request.header("authorization")?;
-    let scope = header.split("Credential=").nth(1)?.split(',').next()?;
-    let parts: Vec<&str> = scope.trim().split('/').collect();
-    (parts.len() == 5 && parts[4] == "aws4_request").then(|| parts[3].to_owned())
+/// The protocol that a request looks like while its service is not known: whoever sent
+/// it reads the refusal with the parser of that protocol.
+fn guessed_protocol(request: &WireRequest) -> Protocol {
+    let form = |kind: &str| kind.starts_with("application/x-www-form-urlencoded");
+    if request.header("x-amz-target").is_some() {
+        Protocol::AwsJson
+    } else if request.header("content-type").is_some_and(form) || request.query.contains("Action=") {
+        Protocol::AwsQuery
+    } else {
+        Protocol::RestJson
+    }
+}
+
+/// "Common errors" of each service's reference.
+fn unsigned(protocol: Protocol) -> ApiError {
+    match protocol {
+        Protocol::AwsQuery | Protocol::Ec2Query => {
+            ApiError::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
+        }
+        Protocol::AwsJson => ApiError::new(400, "MissingAuthenticationTokenException", "Missing Authentication Token"),
+        Protocol::RestJson => ApiError::new(403, "MissingAuthenticationTokenException", "Missing Authentication Token"),
+    }
 }
 
 /// Encodes an answer. `request_id` names the call in the answer.
@@ -118,15 +137,15 @@ pub fn encode(call: &Call, answer: Result<Value, ApiError>, request_id: &str) ->
             Protocol::AwsJson => json::success(&value, request_id),
             Protocol::RestJson => rest_json::success(&value, request_id),
         },
-        Err(error) => encode_error(call.protocol, &error, request_id),
+        Err(error) => encode_error(&call.service, call.protocol, &error, request_id),
     }
 }
 
-fn encode_error(protocol: Protocol, error: &ApiError, request_id: &str) -> WireResponse {
+fn encode_error(service: &str, protocol: Protocol, error: &ApiError, request_id: &str) -> WireResponse {
     match protocol {
-        Protocol::AwsQuery => query::failure(error, request_id),
+        Protocol::AwsQuery => query::failure(service, error, request_id),
         Protocol::Ec2Query => query::ec2_failure(error, request_id),
-        Protocol::AwsJson => json::failure(error),
+        Protocol::AwsJson => json::failure(error, request_id),
         Protocol::RestJson => rest_json::failure(error, request_id),
     }
 }
@@ -139,5 +158,71 @@ fn response(status: u16, content_type: &str, request_id: &str, body: Vec<u8>) ->
             ("x-amzn-requestid".to_owned(), request_id.to_owned()),
         ],
         body,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn request(authorization: Option<&str>, headers: &[(&str, &str)], body: &str) -> WireRequest {
+        let mut all: Vec<(String, String)> = vec![("x-amz-date".to_owned(), "20261124T120000Z".to_owned())];
+        all.extend(authorization.map(|value| ("authorization".to_owned(), value.to_owned())));
+        all.extend(headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        WireRequest {
+            method: "POST".into(),
+            path: "/".into(),
+            headers: all,
+            body: body.into(),
+            ..WireRequest::default()
+        }
+    }
+
+    fn signed(service: &str) -> String {
+        let scope = format!("AKID/20261124/us-east-1/{service}/aws4_request");
+        format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host;x-amz-date, Signature={}", "0".repeat(64))
+    }
+
+    #[test]
+    fn the_credential_scope_names_the_service() {
+        let call = decode(&request(Some(&signed("sts")), &[], "Action=GetCallerIdentity")).unwrap();
+        assert_eq!((call.service.as_str(), call.operation.as_str()), ("sts", "GetCallerIdentity"));
+        let target = [("x-amz-target", "TrentService.CreateKey")];
+        let call = decode(&request(Some(&signed("kms")), &target, "{}")).unwrap();
+        assert_eq!((call.protocol, call.operation.as_str()), (Protocol::AwsJson, "CreateKey"));
+        assert_eq!(decode(&request(Some(&signed("s3")), &[], "")).unwrap_err().status, 501);
+    }
+
+    #[test]
+    fn a_refusal_speaks_the_callers_protocol() {
+        let text = |response: &WireResponse| String::from_utf8(response.body.clone()).unwrap();
+        let form = [("content-type", "application/x-www-form-urlencoded; charset=utf-8")];
+        let xml = decode(&request(None, &form, "Action=X")).unwrap_err();
+        assert_eq!(xml.status, 403);
+        assert!(text(&xml).contains("<Code>MissingAuthenticationToken</Code>"));
+        let json = decode(&request(None, &[("x-amz-target", "TrentService.X")], "")).unwrap_err();
+        assert!(text(&json).contains("\"__type\":\"MissingAuthenticationTokenException\""));
+        let rest = decode(&request(None, &[], "")).unwrap_err();
+        assert!(rest.headers.contains(&("x-amzn-errortype".into(), "MissingAuthenticationTokenException".into())));
+    }
+
+    #[test]
+    fn a_malformed_signature_is_refused() {
+        let whole = signed("sts");
+        for broken in [
+            "Bearer x".to_owned(),
+            whole.replace("Signature=", "Other="),
+            whole.replace(&"0".repeat(64), "00"),
+            whole.replace("/us-east-1", ""),
+            whole.replace("aws4_request", "aws5_request"),
+        ] {
+            let refused = decode(&request(Some(&broken), &[], "Action=X")).unwrap_err();
+            assert_eq!(refused.status, 400, "{broken}");
+            assert!(refused.headers.contains(&("x-amzn-errortype".into(), "IncompleteSignature".into())), "{broken}");
+        }
+        let mut undated = request(Some(&whole), &[], "Action=X");
+        undated.headers.retain(|(name, _)| name != "x-amz-date");
+        assert_eq!(decode(&undated).unwrap_err().status, 400);
     }
 }

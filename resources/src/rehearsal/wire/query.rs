@@ -2,18 +2,22 @@
 //! <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html>,
 //! <https://smithy.io/2.0/aws/protocols/aws-ec2-query-protocol.html>
 
+use std::collections::BTreeMap;
+
 use quick_xml::escape::escape;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{WireRequest, WireResponse, response};
 use crate::rehearsal::ApiError;
 
-/// A list index far above anything a client sends: `A.999999999=x` must not allocate.
-const MAX_INDEX: usize = 10_000;
+/// No shape nests deeper; reading and dropping the tree recurse.
+const MAX_DEPTH: usize = 24;
 
 pub(super) fn decode(request: &WireRequest) -> Result<(String, Value), ApiError> {
     let form = if request.method == "GET" { request.query.as_bytes() } else { &request.body };
-    let mut root = Value::Object(Map::new());
+    let malformed =
+        |key: &str| ApiError::new(400, "MalformedQueryString", format!("The parameter {key} is malformed."));
+    let mut root = Node::default();
     let mut action = None;
     for (key, value) in form_urlencoded::parse(form) {
         match key.as_ref() {
@@ -21,37 +25,57 @@ pub(super) fn decode(request: &WireRequest) -> Result<(String, Value), ApiError>
             "Version" => {}
             _ => {
                 let path: Vec<&str> = key.split('.').filter(|part| *part != "member").collect();
-                insert(&mut root, &path, value.into_owned()).ok_or_else(|| {
-                    ApiError::new(400, "MalformedQueryString", format!("The parameter {key} is malformed."))
-                })?;
+                if path.len() > MAX_DEPTH {
+                    return Err(malformed("with more than 24 parts"));
+                }
+                root.put(&path, value.into_owned()).ok_or_else(|| malformed(&key))?;
             }
         }
     }
     let action = action.ok_or_else(|| ApiError::new(400, "MissingAction", "The request has no Action."))?;
-    Ok((action, root))
+    Ok((action, root.into_params()))
 }
 
-/// `["Tags", "1", "Key"]` goes into `{"Tags": [{"Key": ...}]}`. `None` for a path that
-/// contradicts what is there.
-fn insert(node: &mut Value, path: &[&str], text: String) -> Option<()> {
-    let Some((part, rest)) = path.split_first() else {
-        *node = text.into();
-        return Some(());
-    };
-    let index = part.parse::<usize>().ok().filter(|index| (1..=MAX_INDEX).contains(index));
-    // An empty parameter (`Tags=`) that gets members after all starts anew.
-    if node.is_null() || node.as_str() == Some("") {
-        *node = if index.is_some() { Value::Array(Vec::new()) } else { Value::Object(Map::new()) };
-    }
-    match (node, index) {
-        (Value::Array(items), Some(index)) => {
-            if items.len() < index {
-                items.resize(index, Value::Null);
+/// The dotted names of a form as a tree. Sparse: `A.999999999=x` costs no more than `A.1=x`.
+#[derive(Default)]
+struct Node {
+    text: Option<String>,
+    members: BTreeMap<String, Node>,
+}
+
+impl Node {
+    /// `None` for a path that contradicts what is there. An empty parameter (`Tags=`) that
+    /// gets members after all is no contradiction.
+    fn put(&mut self, path: &[&str], text: String) -> Option<()> {
+        match path.split_first() {
+            None if !self.members.is_empty() => return text.is_empty().then_some(()),
+            None => self.text = Some(text),
+            Some(_) if self.text.as_ref().is_some_and(|text| !text.is_empty()) => return None,
+            Some((first, rest)) => {
+                self.text = None;
+                self.members.entry((*first).to_owned()).or_default().put(rest, text)?;
             }
-            insert(&mut items[index - 1], rest, text)
         }
-        (Value::Object(map), _) => insert(map.entry((*part).to_owned()).or_insert(Value::Null), rest, text),
-        _ => None,
+        Some(())
+    }
+
+    fn into_params(self) -> Value {
+        Value::Object(self.members.into_iter().map(|(name, node)| (name, node.into_value())).collect())
+    }
+
+    /// `["Tags", "1", "Key"]` becomes `{"Tags": [{"Key": ...}]}`: numbered members are a
+    /// list in the order of their numbers.
+    fn into_value(self) -> Value {
+        if self.members.is_empty() {
+            return self.text.unwrap_or_default().into();
+        }
+        let numbered: Option<Vec<u64>> = self.members.keys().map(|name| name.parse().ok()).collect();
+        let Some(numbers) = numbered else {
+            return self.into_params();
+        };
+        let mut items: Vec<(u64, Node)> = numbers.into_iter().zip(self.members.into_values()).collect();
+        items.sort_by_key(|(number, _)| *number);
+        Value::Array(items.into_iter().map(|(_, node)| node.into_value()).collect())
     }
 }
 
@@ -92,10 +116,10 @@ fn content(out: &mut String, value: &Value, style: Style) {
 }
 
 fn namespace(service: &str) -> &'static str {
-    if service == "iam" {
-        "https://iam.amazonaws.com/doc/2010-05-08/"
-    } else {
+    if service == "sts" {
         "https://sts.amazonaws.com/doc/2011-06-15/"
+    } else {
+        "https://iam.amazonaws.com/doc/2010-05-08/"
     }
 }
 
@@ -118,11 +142,12 @@ pub(super) fn ec2_success(operation: &str, value: &Value, request_id: &str) -> W
     response(200, "text/xml;charset=UTF-8", request_id, xml.into_bytes())
 }
 
-pub(super) fn failure(error: &ApiError, request_id: &str) -> WireResponse {
+pub(super) fn failure(service: &str, error: &ApiError, request_id: &str) -> WireResponse {
     let party = if error.status < 500 { "Sender" } else { "Receiver" };
     let xml = format!(
-        "<ErrorResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><Error><Type>{party}</Type><Code>{}</Code>\
+        "<ErrorResponse xmlns=\"{}\"><Error><Type>{party}</Type><Code>{}</Code>\
          <Message>{}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>",
+        namespace(service),
         escape(error.code.as_str()),
         escape(error.message.as_str()),
     );
@@ -155,14 +180,17 @@ mod tests {
         let (action, params) =
             decoded("Action=X&Version=1&Tags.member.1.Key=a&Tags.member.1.Value=b&Filter.2.Name=n&Name=z").unwrap();
         assert_eq!(action, "X");
-        assert_eq!(params, json!({"Tags": [{"Key": "a", "Value": "b"}], "Filter": [null, {"Name": "n"}], "Name": "z"}));
+        assert_eq!(params, json!({"Tags": [{"Key": "a", "Value": "b"}], "Filter": [{"Name": "n"}], "Name": "z"}));
     }
 
     #[test]
     fn nonsense_is_refused() {
         assert!(decoded("A=1").is_err());
         assert!(decoded("Action=X&A=1&A.B=2").is_err());
-        assert_eq!(decoded("Action=X&A.99999999999=1").unwrap().1, json!({"A": {"99999999999": "1"}}));
+        assert!(decoded("Action=X&A.B=2&A=1").is_err());
+        assert_eq!(decoded("Action=X&A.99999999999=2&A.5=1").unwrap().1, json!({"A": ["1", "2"]}));
+        assert_eq!(decoded("Action=X&Tags=&Tags.1.Key=k&L=").unwrap().1, json!({"L": "", "Tags": [{"Key": "k"}]}));
+        assert!(decoded(&format!("Action=X&{}=1", ["a"; 1000].join("."))).is_err());
     }
 
     #[test]

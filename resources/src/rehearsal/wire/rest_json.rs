@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{
     WireRequest, WireResponse, json, response,
-    routes::{LIST_PARAMS, NUMBER_PARAMS, ROUTES},
+    routes::{BOOLEAN_PARAMS, LIST_PARAMS, NUMBER_PARAMS, ROUTES},
 };
 use crate::rehearsal::ApiError;
 
@@ -56,7 +56,9 @@ fn query(text: &str, params: &mut Map<String, Value>) {
         let key = key.into_owned();
         let value: Value = match value.parse::<u64>() {
             Ok(number) if NUMBER_PARAMS.contains(&key.as_str()) => number.into(),
-            _ if value == "true" || value == "false" => (value == "true").into(),
+            _ if BOOLEAN_PARAMS.contains(&key.as_str()) && (value == "true" || value == "false") => {
+                (value == "true").into()
+            }
             _ => value.into_owned().into(),
         };
         if LIST_PARAMS.contains(&key.as_str()) {

@@ -53,3 +53,6 @@ pub(super) const LIST_PARAMS: &[&str] = &["clusterVersions", "include", "owners"
 
 /// Query members that are numbers.
 pub(super) const NUMBER_PARAMS: &[&str] = &["maxResults"];
+
+/// Query members that are booleans.
+pub(super) const BOOLEAN_PARAMS: &[&str] = &["defaultOnly", "includeAll", "preserve"];
