@@ -3,13 +3,19 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use common::{Cloud, Fault, Item, Moment, World, block, kinds::ThingInputs, res, stack, urn};
+use common::{
+    Cloud, Fault, Item, MemoryStore, Moment, World, block,
+    kinds::{ThingInputs, registry},
+    res, stack, urn,
+};
 use rayplat_engine::{
+    apply::Interrupt,
     error::{Error, ErrorClass, Leftover},
     event::{Event, Events, Summary},
     journal::{Intent, Record},
+    ops::Engine,
     provider::Action,
     store::Phase,
     urn::Urn,
@@ -154,6 +160,19 @@ fn a_creation_that_can_never_be_finished_gives_way_to_other_inputs() {
         assert!(matches!(failure(&world, "Slow/a").1, Leftover::Known(_)));
         world.up(&wanted("good")).await;
         world.assert_settled(&wanted("good")).await;
+    });
+}
+
+#[test]
+fn a_creation_that_can_never_be_finished_is_known_even_if_it_is_not_visible_yet() {
+    block(async {
+        let world = World::default();
+        world.cloud.script("Create", "Slow/a", Fault::Late, 1);
+        world.cloud.script("Describe", "Slow/a", Fault::Invalid, 1);
+        assert_eq!(world.try_up(&stack(&[res("Slow/a")])).await.unwrap().summary.failed, 1);
+        assert_eq!(failure(&world, "Slow/a").1, Leftover::Known(id(&world, "Slow/a")));
+        world.down().await;
+        world.assert_settled(&stack(&[])).await;
     });
 }
 
@@ -660,6 +679,37 @@ fn a_preview_writes_nothing_and_changes_nothing() {
         assert_eq!(preview.plan.summary(), Summary { created: 1, updated: 1, ..Summary::default() });
         assert_eq!(world.store.durable(), kept);
         assert_eq!(world.cloud.objects().len(), objects);
+    });
+}
+
+#[test]
+fn a_store_and_an_engine_are_all_an_embedder_needs() {
+    block(async {
+        let world = World::default();
+        let store = Arc::new(MemoryStore::default());
+        let engine = Engine::new(registry(&world.cloud), store.clone(), world.options.clone());
+        let wanted = stack(&[res("a"), res("b").dep("a")]);
+        let (events, mut reader) = Events::channel();
+        let report = engine.up(&wanted, events, Interrupt::default(), |plan| plan.steps.len() == 2).await.unwrap();
+        assert_eq!(report.summary, Summary { created: 2, ..Summary::default() });
+        assert_eq!(store.stored.lock().unwrap().checkpoint, report.state);
+        assert_eq!(engine.state(common::STACK).await.unwrap(), report.state);
+        let mut told = Vec::new();
+        while let Ok(event) = reader.try_recv() {
+            let event = serde_json::to_value(event).unwrap();
+            told.push(format!("{} {}", event["event"].as_str().unwrap(), event["urn"].as_str().unwrap_or_default()));
+        }
+        let expected = [
+            "run_started ",
+            "step_started test:Thing/a",
+            "step_finished test:Thing/a",
+            "step_started test:Thing/b",
+            "step_finished test:Thing/b",
+            "run_finished ",
+        ];
+        assert_eq!(told, expected);
+        let report = engine.down(common::STACK, Events::none(), Interrupt::default(), |_| true).await.unwrap();
+        assert_eq!(report.summary, Summary { deleted: 2, ..Summary::default() });
     });
 }
 
