@@ -101,11 +101,13 @@ pub struct Ctx {
     shared: Arc<Shared>,
     job: Job,
     made: AtomicBool,
+    /// The ids of other generations of the same resource.
+    beside: Vec<String>,
 }
 
 impl Ctx {
-    pub(crate) fn new(shared: Arc<Shared>, job: Job) -> Self {
-        Self { shared, job, made: AtomicBool::new(false) }
+    pub(crate) fn new(shared: Arc<Shared>, job: Job, beside: Vec<String>) -> Self {
+        Self { shared, job, made: AtomicBool::new(false), beside }
     }
 
     /// The stack's name.
@@ -167,6 +169,11 @@ impl Ctx {
         self.made.load(Ordering::Relaxed)
     }
 
+    /// True if `id` is another generation's object.
+    pub(crate) fn beside(&self, id: &str) -> bool {
+        self.beside.iter().any(|other| other == id)
+    }
+
     pub(crate) fn set_resume(&mut self, id: String) {
         self.job.resume = Some(id);
     }
@@ -175,7 +182,7 @@ impl Ctx {
     pub fn standalone(job: Job, clock: Arc<dyn Clock>, seed: u64) -> Self {
         let (notes, _) = mpsc::unbounded_channel();
         let shared = Shared { limits: Limits::default(), clock, retry: RetryPolicy::default(), notes, seed };
-        Self::new(Arc::new(shared), job)
+        Self::new(Arc::new(shared), job, Vec::new())
     }
 
     /// Reports what the object is waiting for.

@@ -104,6 +104,12 @@ impl<T> From<Vec<Input<T>>> for Input<Vec<T>> {
     }
 }
 
+impl<T> From<Vec<Output<T>>> for Input<Vec<T>> {
+    fn from(outputs: Vec<Output<T>>) -> Self {
+        Self::expr(Expr::List(outputs.iter().map(Output::expr).collect()))
+    }
+}
+
 impl<T: Serialize + Default> Default for Input<T> {
     fn default() -> Self {
         Self::value(&T::default())

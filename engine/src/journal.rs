@@ -170,8 +170,12 @@ pub fn apply(checkpoint: &mut Checkpoint, record: &Record) -> Result<(), StoreEr
                     object.phase = Phase::Updating { to: to.clone() };
                     Ok(())
                 }
-                (Phase::Live | Phase::Broken { .. }, Intent::Delete) => {
-                    object.phase = Phase::Deleting;
+                (Phase::Live, Intent::Delete) => {
+                    object.phase = Phase::Deleting { broken: None };
+                    Ok(())
+                }
+                (Phase::Broken { error }, Intent::Delete) => {
+                    object.phase = Phase::Deleting { broken: Some(error.clone()) };
                     Ok(())
                 }
                 (phase, intent) => Err(illegal(key, &format!("{intent:?} cannot begin while it is {phase:?}"))),
@@ -272,7 +276,7 @@ fn succeed(checkpoint: &mut Checkpoint, key: &ObjectKey, outcome: &Outcome) -> R
             object.phase = Phase::Live;
             Ok(())
         }
-        (Phase::Deleting, Outcome::Deleted) => {
+        (Phase::Deleting { .. }, Outcome::Deleted) => {
             checkpoint.objects.remove(key);
             Ok(())
         }
@@ -281,6 +285,8 @@ fn succeed(checkpoint: &mut Checkpoint, key: &ObjectKey, outcome: &Outcome) -> R
 }
 
 fn fail(checkpoint: &mut Checkpoint, key: &ObjectKey, leftover: &Leftover, error: &str) -> Result<(), StoreError> {
+    let older = ObjectKey { urn: key.urn.clone(), generation: 0 }..key.clone();
+    let stands = checkpoint.objects.range(older).any(|(_, older)| !older.deposed && older.phase == Phase::Live);
     let object = find(checkpoint, key)?;
     match (&object.phase, leftover) {
         (Phase::Creating, Leftover::None) => {
@@ -289,10 +295,13 @@ fn fail(checkpoint: &mut Checkpoint, key: &ObjectKey, leftover: &Leftover, error
         (Phase::Creating, Leftover::Known(id)) => {
             object.id = Some(id.clone());
             object.phase = Phase::Broken { error: error.to_owned() };
+            // Where an older object still stands for the resource, it goes on doing so.
+            object.deposed = stands;
         }
         // Stays pending: the next run looks.
         (Phase::Creating, Leftover::Unknown) => {}
-        (Phase::Updating { .. } | Phase::Deleting, _) => object.phase = Phase::Live,
+        (Phase::Deleting { broken: Some(error) }, _) => object.phase = Phase::Broken { error: error.clone() },
+        (Phase::Updating { .. } | Phase::Deleting { broken: None }, _) => object.phase = Phase::Live,
         (Phase::Live | Phase::Broken { .. }, _) => {
             return Err(illegal(key, &format!("it failed while it is {:?}", object.phase)));
         }
@@ -394,6 +403,26 @@ mod tests {
         assert_eq!(failed(Leftover::Unknown).objects[&key(0)].phase, Phase::Creating);
         let broken = failed(Leftover::Known("id".into()));
         assert!(matches!(broken.objects[&key(0)].phase, Phase::Broken { .. }));
+    }
+
+    fn failed(generation: u32, leftover: Leftover) -> Record {
+        Record::Failed { key: key(generation), leftover, error: "no".into() }
+    }
+
+    #[test]
+    fn a_broken_object_whose_deletion_fails_is_broken_still() {
+        let known = || Leftover::Known("id".into());
+        let delete = Record::Began { key: key(0), intent: Intent::Delete };
+        let state = run(&[create(0, "x"), failed(0, known()), delete, failed(0, known())]).unwrap();
+        assert!(matches!(state.objects[&key(0)].phase, Phase::Broken { .. }));
+    }
+
+    #[test]
+    fn a_broken_successor_does_not_take_its_predecessors_place() {
+        let known = Leftover::Known("id".into());
+        let state = run(&[create(0, "x"), created(0), create(1, "y"), failed(1, known)]).unwrap();
+        assert_eq!(state.current(&key(0).urn).unwrap().key(), key(0));
+        assert!(state.objects[&key(1)].deposed);
     }
 
     #[test]

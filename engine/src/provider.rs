@@ -85,7 +85,8 @@ pub struct Current<I, O> {
     pub id: String,
     /// Its inputs, as last applied or observed.
     pub inputs: I,
-    /// Its outputs.
+    /// Its outputs; empty for the deletion of an object whose creation failed. The id must
+    /// be enough for that.
     pub outputs: O,
 }
 
@@ -107,8 +108,8 @@ pub enum Recovered {
 pub trait Provider: Send + Sync + 'static {
     /// Inputs, wholly known.
     type Inputs: Serialize + DeserializeOwned + Send + Sync;
-    /// Outputs. The default stands for an object whose outputs were never seen.
-    type Outputs: Serialize + DeserializeOwned + Default + OutputSet + Send + Sync;
+    /// Outputs.
+    type Outputs: Serialize + DeserializeOwned + OutputSet + Default + Send + Sync;
 
     /// The kind's name, e.g. `aws:iam:Role`.
     const TYPE: &'static str;
@@ -250,7 +251,6 @@ fn decode_current<P: Provider>(
     Ok(Current {
         id: current.id.clone(),
         inputs: decode(P::TYPE, "inputs", &current.inputs)?,
-        // An object whose creation failed has no outputs yet, and must be deletable all the same.
         outputs: match &current.outputs {
             Value::Null => P::Outputs::default(),
             outputs => decode(P::TYPE, "outputs", outputs)?,

@@ -80,26 +80,34 @@ pub struct Schedule {
     policy: RetryPolicy,
     rng: fastrand::Rng,
     attempts: u32,
-    spent: Duration,
+    /// By class: how many delays, and their sum. A long wait for something busy must not use
+    /// up the patience with throttling.
+    spent: Vec<(ErrorClass, u32, Duration)>,
 }
 
 impl Schedule {
     /// A fresh schedule.
     pub fn new(policy: RetryPolicy, seed: u64) -> Self {
-        Self { policy, rng: fastrand::Rng::with_seed(seed), attempts: 0, spent: Duration::ZERO }
+        Self { policy, rng: fastrand::Rng::with_seed(seed), attempts: 0, spent: Vec::new() }
     }
 
     /// How long to wait before the next attempt; `None` to give up.
     pub fn next(&mut self, class: ErrorClass) -> Option<Duration> {
         let backoff = self.policy.backoff(class)?;
-        if self.spent >= backoff.budget {
+        let at = self.spent.iter().position(|(of, ..)| *of == class).unwrap_or_else(|| {
+            self.spent.push((class, 0, Duration::ZERO));
+            self.spent.len() - 1
+        });
+        let (_, attempts, spent) = &mut self.spent[at];
+        if *spent >= backoff.budget {
             return None;
         }
-        let full = backoff.base.saturating_mul(2u32.saturating_pow(self.attempts.min(16))).min(backoff.cap);
+        let full = backoff.base.saturating_mul(2u32.saturating_pow((*attempts).min(16))).min(backoff.cap);
         // Between half and the whole: spread out, yet never a hammering zero.
         let delay = full.mul_f64(0.5 + 0.5 * self.rng.f64());
         self.attempts += 1;
-        self.spent += delay;
+        *attempts += 1;
+        *spent += delay;
         Some(delay)
     }
 
@@ -124,6 +132,13 @@ mod tests {
         assert!(delays.iter().all(|delay| *delay <= secs(20)));
         let total: Duration = delays.iter().sum();
         assert!(total >= secs(600) && total <= secs(620), "{total:?}");
+    }
+
+    #[test]
+    fn a_long_wait_for_one_thing_leaves_patience_for_another() {
+        let mut schedule = Schedule::new(RetryPolicy::default(), 7);
+        while schedule.next(ErrorClass::Busy).is_some() {}
+        assert!(schedule.next(ErrorClass::Throttled).is_some_and(|delay| delay <= Duration::from_millis(500)));
     }
 
     #[test]

@@ -71,7 +71,10 @@ pub enum Phase {
         to: Value,
     },
     /// Its deletion was begun; the outcome is not known.
-    Deleting,
+    Deleting {
+        /// Why it was [`Phase::Broken`] before; if the deletion fails it is so again.
+        broken: Option<String>,
+    },
     /// Its creation failed and left it in the account: it will be replaced.
     Broken {
         /// Why.
@@ -82,7 +85,7 @@ pub enum Phase {
 impl Phase {
     /// True if an intent has no outcome.
     pub fn pending(&self) -> bool {
-        matches!(self, Self::Creating | Self::Updating { .. } | Self::Deleting)
+        matches!(self, Self::Creating | Self::Updating { .. } | Self::Deleting { .. })
     }
 }
 

@@ -1,1 +1,149 @@
-//! Placeholder.
+//! A platform on an emulated account, for tests: up, down, preview, and questions to
+//! the account.
+
+use std::sync::Arc;
+
+use rayplat_engine::{
+    apply::Interrupt,
+    error::Error,
+    event::{Event, Events},
+    ops::{Engine, Options, Preview, Report},
+    provider::Registry,
+    retry::RetryPolicy,
+    store::StateStore,
+};
+use rayplat_resources::{
+    aws::{self, Clients},
+    platform::{self, Platform, Setting, manifest},
+    rehearsal::{Rehearsal, Seed, ec2},
+};
+use rayplat_state::MemoryStore;
+
+/// The quick start, as users have it.
+pub const QUICKSTART: &str = include_str!("../../examples/quickstart.yaml");
+
+/// The account's time when a test begins: 2026-11-24T00:00:00Z.
+pub const START_MS: u64 = 1_795_478_400_000;
+
+/// An account, a state and a way to run.
+#[derive(Clone)]
+pub struct World {
+    /// The account.
+    pub account: Rehearsal,
+    /// The state.
+    pub store: Arc<dyn StateStore>,
+    /// Random draws.
+    pub seed: u64,
+}
+
+impl World {
+    /// A fresh account with the quick start's network, and an empty state.
+    pub fn new(seed: u64) -> Self {
+        Self::with_store(seed, Arc::new(MemoryStore::default()))
+    }
+
+    /// The same with a state of the caller's.
+    pub fn with_store(seed: u64, store: Arc<dyn StateStore>) -> Self {
+        let account = Rehearsal::in_memory(
+            &Seed { account_id: "123456789012".into(), region: "us-east-1".into(), seed },
+            START_MS,
+        );
+        let loaded = load(QUICKSTART);
+        let subnets: Vec<&str> = loaded.network.subnet_ids.iter().map(String::as_str).collect();
+        let seeded = account
+            .with_account(|account| ec2::seed_network(account, Some(&loaded.network.vpc_id), &subnets, "10.0.0.0/16"));
+        assert_eq!(seeded.as_deref(), Ok(loaded.network.vpc_id.as_str()));
+        Self { account, store, seed }
+    }
+
+    /// An engine on this account and state.
+    pub async fn engine(&self) -> (Engine, Clients) {
+        let clients = self.account.clients();
+        let mut registry = Registry::new();
+        aws::register(&mut registry, &clients);
+        let binding = rayplat_engine::store::Binding {
+            partition: "aws".into(),
+            account: "123456789012".into(),
+            region: "us-east-1".into(),
+            endpoint: None,
+        };
+        let options = Options {
+            parallelism: 32,
+            retry: RetryPolicy::default(),
+            clock: Arc::new(self.account.clone()),
+            binding,
+            seed: self.seed,
+        };
+        (Engine::new(registry, self.store.clone(), options), clients)
+    }
+
+    /// `up` with this manifest; gives the events too.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn up(&self, text: &str) -> Result<(Report, Vec<Event>), Error> {
+        let (engine, _) = self.engine().await;
+        let (events, mut reader) = Events::channel();
+        let report = engine.up(&self.platform(text).stack, events, Interrupt::default(), |_| true).await?;
+        let mut seen = Vec::new();
+        while let Ok(event) = reader.try_recv() {
+            seen.push(event);
+        }
+        Ok((report, seen))
+    }
+
+    /// What `up` would do.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn preview(&self, text: &str) -> Result<Preview, Error> {
+        self.engine().await.0.preview(&self.platform(text).stack, Events::none()).await
+    }
+
+    /// `down`.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn down(&self) -> Result<(Report, Vec<Event>), Error> {
+        let (events, mut reader) = Events::channel();
+        let (engine, _) = self.engine().await;
+        let report = engine.down("production-ray-cluster", events, Interrupt::default(), |_| true).await?;
+        let mut seen = Vec::new();
+        while let Ok(event) = reader.try_recv() {
+            seen.push(event);
+        }
+        Ok((report, seen))
+    }
+
+    /// The platform of a manifest in this account.
+    pub fn platform(&self, text: &str) -> Platform {
+        let setting = Setting {
+            partition: "aws".into(),
+            account: "123456789012".into(),
+            region: "us-east-1".into(),
+            caller_arn: CALLER.into(),
+        };
+        platform::build(&load(text), &setting).unwrap_or_else(|error| panic!("the platform cannot be built: {error}"))
+    }
+}
+
+/// The caller's role, as IAM knows it.
+pub const CALLER: &str = "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/us-east-1/\
+                          AWSReservedSSO_AdministratorAccess_0123456789abcdef";
+
+fn load(text: &str) -> manifest::Resolved {
+    let today = "2026-11-24".parse().unwrap_or_else(|error| panic!("{error}"));
+    manifest::load("quickstart.yaml", text.as_bytes(), today).unwrap_or_else(|found| panic!("{found}")).manifest
+}
+
+/// What went wrong in a run, for messages.
+pub fn failures(events: &[Event]) -> Vec<String> {
+    events
+        .iter()
+        .filter_map(|event| match event {
+            Event::StepFailed { urn, error, leftover, .. } => Some(format!("{urn}: {error} ({leftover})")),
+            Event::StepSkipped { urn, because, .. } => Some(format!("{urn} skipped because of {because:?}")),
+            _ => None,
+        })
+        .collect()
+}

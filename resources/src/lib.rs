@@ -2,5 +2,6 @@
 //! to rehearse on.
 
 pub mod aws;
+pub mod platform;
 #[cfg(feature = "rehearsal")]
 pub mod rehearsal;

@@ -28,6 +28,7 @@ use crate::{
     event::Event,
     journal::{Outcome, Record},
     plan::{Plan, Step, StepId},
+    provider::Action,
     store::ObjectKey,
 };
 use prepare::{Prepared, Start};
@@ -111,6 +112,10 @@ impl Session {
                 Ok(()) = interrupts.changed() => {
                     if *interrupts.borrow_and_update() >= 2 {
                         execution.tasks.shutdown().await;
+                        // The ids that steps reported last spare the next run a search.
+                        while let Ok(note) = self.notes.try_recv() {
+                            self.note(note);
+                        }
                         break;
                     }
                 }
@@ -178,6 +183,9 @@ impl Session {
             Ok(outcome) => {
                 let action = prepare::action_of(&outcome, step);
                 self.stage(Record::Succeeded { key: key.clone(), outcome });
+                if action == Action::Update {
+                    self.relink(step, &key);
+                }
                 self.event(Event::StepFinished {
                     step: id,
                     urn: step.urn.clone(),

@@ -128,16 +128,24 @@ impl Session {
             self.relink(step, key);
             return Prepared::Unneeded;
         }
+        // Until the update is done, the object may refer to both the old and the new.
+        let mut both = object.depends_on.clone();
+        both.extend(step.depends_on.iter().filter(|on| !object.depends_on.contains(on)).cloned());
+        let linked = both.len() == object.depends_on.len();
+        let replace_order = object.replace_order;
         let ctx = self.ctx(&key.urn, key.generation, object.nonce.clone(), None, Action::Update);
         let work = Work::Update { current: current(object), to: to.clone() };
-        self.relink(step, key);
+        if !linked {
+            self.stage(Record::Relinked { key: key.clone(), depends_on: both, replace_order });
+        }
         let intent = Intent::Update { to, depends_on: step.depends_on.clone() };
         self.stage(Record::Began { key: key.clone(), intent });
         let key = key.clone();
         Prepared::Run(Box::new(Start { step: step.id, key, action: Action::Update, provider, ctx, work }))
     }
 
-    fn relink(&mut self, step: &Step, key: &ObjectKey) {
+    /// Records what the object depends on from now on.
+    pub(super) fn relink(&mut self, step: &Step, key: &ObjectKey) {
         let same =
             self.checkpoint.objects.get(key).is_none_or(|object| {
                 object.depends_on == step.depends_on && object.replace_order == step.replace_order

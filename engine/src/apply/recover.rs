@@ -1,12 +1,15 @@
 //! After a crash: look, never guess. And reading what stands, before planning.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc};
 
 use futures_util::stream::{self, StreamExt};
 use serde_json::Value;
 
 use crate::{
-    apply::{Session, step::settle},
+    apply::{
+        Session,
+        step::{read_settled, settle},
+    },
     context::Ctx,
     error::{Error, Leftover, ProviderError},
     event::Event,
@@ -23,7 +26,7 @@ impl Session {
     pub(crate) async fn recover(&mut self) -> Result<Plan, Error> {
         let pending: Vec<Object> = self.checkpoint.objects.values().filter(|o| o.phase.pending()).cloned().collect();
         let looks: Vec<_> = pending.iter().filter(|o| o.phase == Phase::Creating).map(|o| self.look(o)).collect();
-        let mut found = stream::iter(looks).buffer_unordered(self.options.parallelism.max(1)).collect::<Vec<_>>().await;
+        let mut found = self.gather(looks).await?;
         found.sort_by_key(|(object, _)| object.key());
         for object in pending.iter().filter(|object| object.phase != Phase::Creating) {
             self.reopen(object);
@@ -44,7 +47,6 @@ impl Session {
     fn look(&self, object: &Object) -> impl Future<Output = (Object, Result<Recovered, ProviderError>)> + use<> {
         let provider = self.registry.get(object.urn.kind()).cloned();
         let ctx = self.ctx(&object.urn, object.generation, object.nonce.clone(), object.id.clone(), Action::Create);
-        let since = self.last_entry_ms.map_or(u64::MAX, |last| self.shared.clock.now_ms().saturating_sub(last));
         let object = object.clone();
         async move {
             let result = match provider {
@@ -52,10 +54,8 @@ impl Session {
                     drop(provider);
                     Ok(Recovered::Absent)
                 }
-                Some(provider) => {
-                    let window = provider.info().consistency_window.saturating_sub(Duration::from_millis(since));
-                    settle(&*provider, &ctx, &object.inputs, window).await
-                }
+                // The whole window, from now on: when the last call was made, nobody knows.
+                Some(provider) => settle(&*provider, &ctx, &object.inputs).await,
                 None => Err(unknown_kind(&object)),
             };
             (object, result)
@@ -99,7 +99,7 @@ impl Session {
     /// An interrupted update or deletion: the object still counts as standing; the read
     /// that follows shows how it really is.
     fn reopen(&mut self, object: &Object) {
-        let what = if object.phase == Phase::Deleting { "deletion" } else { "update" };
+        let what = if matches!(object.phase, Phase::Deleting { .. }) { "deletion" } else { "update" };
         let leftover = object.id.clone().map_or(Leftover::Unknown, Leftover::Known);
         self.stage(Record::Failed { key: object.key(), leftover, error: "interrupted".to_owned() });
         self.event(Event::Recovered {
@@ -133,29 +133,45 @@ impl Session {
             .checkpoint
             .objects
             .values()
-            .filter(|object| matches!(object.phase, Phase::Live | Phase::Broken { .. }))
+            // What is broken is not compared with anything: it only waits to be deleted.
+            .filter(|object| object.phase == Phase::Live)
             .map(|object| self.read(object))
             .collect();
-        let mut results = stream::iter(reads).buffer_unordered(self.options.parallelism.max(1));
-        let mut readings = Vec::new();
-        while let Some(result) = results.next().await {
-            readings.push(result);
-            while self.notes.try_recv().is_ok() {}
-        }
-        drop(results);
+        let mut readings = self.gather(reads).await?;
         readings.sort_by_key(|(object, _)| object.key());
         for (object, reading) in readings {
             let reading = reading.map_err(|source| Error::Read { urn: object.urn.clone(), source })?;
             match reading {
                 None => self.stage(Record::Gone { key: object.key() }),
                 Some(Observed { inputs, outputs }) => {
-                    if object.phase == Phase::Live && (inputs != object.inputs || outputs != object.outputs) {
+                    if inputs != object.inputs || outputs != object.outputs {
                         self.stage(Record::Observed { key: object.key(), inputs, outputs });
                     }
                 }
             }
         }
         self.commit().await
+    }
+
+    /// Runs reads side by side. Nothing is lost by stopping them: the first Ctrl-C ends the run.
+    async fn gather<T>(&mut self, reads: Vec<impl Future<Output = T>>) -> Result<Vec<T>, Error> {
+        let mut level = self.interrupt.level.subscribe();
+        let mut results = pin!(stream::iter(reads).buffer_unordered(self.options.parallelism.max(1)));
+        let mut gathered = Vec::new();
+        loop {
+            tokio::select! {
+                biased;
+                result = results.next() => match result {
+                    Some(result) => gathered.push(result),
+                    None => return Ok(gathered),
+                },
+                Ok(_) = level.wait_for(|level| *level > 0) => {
+                    return Err(Error::Interrupted("the account was being read; nothing was changed".to_owned()));
+                }
+                // Reports of reads interest nobody.
+                Some(_) = self.notes.recv() => {}
+            }
+        }
     }
 
     fn read(&self, object: &Object) -> impl Future<Output = Look> + use<> {
@@ -169,7 +185,7 @@ impl Session {
                 outputs: object.outputs.clone(),
             };
             let result = match provider {
-                Some(provider) => provider.read(&ctx, &current).await,
+                Some(provider) => read_settled(&*provider, &ctx, &current).await,
                 None => Err(unknown_kind(&object)),
             };
             (object, result)

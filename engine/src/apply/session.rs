@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
 use sha2::{Digest, Sha256};
@@ -35,12 +36,12 @@ pub(crate) struct Session {
     /// What comparing again, known, has made of uncertain replacements.
     pub pairs: HashMap<StepId, PairVerdict>,
     pub run: u64,
-    /// When the last entry of an earlier, unfinished run was written.
-    pub last_entry_ms: Option<u64>,
     stack: String,
     store: Arc<dyn StateStore>,
     /// The state as the store's checkpoint has it.
     base: Checkpoint,
+    /// Sets this run's nonces apart from those of a run whose state was lost.
+    opened_ms: u64,
     seq: u64,
     staged: Vec<Entry>,
     waiting: Vec<Event>,
@@ -87,13 +88,13 @@ impl Session {
             shared: Arc::new(shared),
             notes,
             run: checkpoint.meta.as_ref().map_or(0, |meta| meta.run) + 1,
-            last_entry_ms: stored.journal.last().map(|entry| entry.at_ms),
             checkpoint,
             adopted: HashSet::new(),
             pairs: HashMap::new(),
             stack: stack.to_owned(),
             store: store.clone(),
             base: stored.checkpoint,
+            opened_ms: options.clock.now_ms(),
             seq: 0,
             staged: Vec::new(),
             waiting: Vec::new(),
@@ -149,17 +150,21 @@ impl Session {
 
     /// A context for work on an object.
     pub fn ctx(&self, urn: &Urn, generation: u32, nonce: String, resume: Option<String>, action: Action) -> Ctx {
-        let expected = self.registry.get(urn.kind()).map_or_else(Default::default, |p| p.expected(action));
-        Ctx::new(
-            self.shared.clone(),
-            Job { stack: self.stack.clone(), urn: urn.clone(), generation, nonce, resume, expected },
-        )
+        let usual = self.registry.get(urn.kind()).map_or_else(Default::default, |p| p.expected(action));
+        let learned = self.checkpoint.generations(urn).rev().find_map(|object| object.took_ms);
+        let expected = learned.filter(|_| action == Action::Create).map_or(usual, Duration::from_millis);
+        let others = self.checkpoint.generations(urn).filter(|object| object.generation != generation);
+        let beside = others.filter_map(|object| object.id.clone()).collect();
+        let job = Job { stack: self.stack.clone(), urn: urn.clone(), generation, nonce, resume, expected };
+        Ctx::new(self.shared.clone(), job, beside)
     }
 
-    /// A fresh nonce for an object: never the same for two runs, so that a client token
-    /// is never replayed for another intent.
+    /// A fresh nonce for an object: never the same for two runs, even with the same seed and
+    /// a lost state, so that no client token is replayed for another intent and no object of
+    /// another run passes for this one's.
     pub fn nonce(&self, key: &ObjectKey) -> String {
-        let digest = Sha256::digest(format!("{}\n{}\n{key}\n{}", self.options.seed, self.stack, self.run));
+        let Self { options, stack, run, opened_ms, .. } = self;
+        let digest = Sha256::digest(format!("{}\n{stack}\n{key}\n{run}\n{opened_ms}", options.seed));
         hex::encode(&digest[..16])
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     error::{ErrorClass, Leftover, ProviderError},
     journal::Outcome,
     plan::diff::Effect,
-    provider::{Created, Current, DynProvider, Observed, Recovered},
+    provider::{Created, Current, DynProvider, Observed, Reading, Recovered},
     value::Planned,
 };
 
@@ -56,6 +56,9 @@ pub(crate) async fn run(provider: Arc<dyn DynProvider>, ctx: Ctx, work: Work) ->
 /// How often one intent may be found absent after an unknown outcome and sent again.
 const ATTEMPTS: u32 = 8;
 
+/// Between two looks at something that is not there.
+const PAUSE: Duration = Duration::from_secs(2);
+
 struct Creation<'a> {
     provider: &'a dyn DynProvider,
     ctx: Ctx,
@@ -82,23 +85,36 @@ impl Creation<'_> {
                 }
                 ErrorClass::Failed => return Err(self.broken(&inputs, error).await),
                 // Not written off: what there is, the next run looks for and takes up.
-                ErrorClass::TimedOut | ErrorClass::Interrupted | ErrorClass::Ambiguous => {
+                ErrorClass::TimedOut | ErrorClass::Interrupted | ErrorClass::Ambiguous | ErrorClass::AlreadyExists => {
                     return Err(Failure { error, leftover: Leftover::Unknown });
                 }
-                _ => {
-                    let made = self.ctx.resume().is_some() || self.ctx.made();
-                    let leftover = if made { Leftover::Unknown } else { Leftover::None };
-                    return Err(Failure { error, leftover });
+                _ if !self.made() => return Err(Failure { error, leftover: Leftover::None }),
+                // With these inputs it will never be finished: it must be replaced, with others.
+                ErrorClass::Invalid | ErrorClass::Quota | ErrorClass::NotFound => {
+                    return Err(self.broken(&inputs, error).await);
+                }
+                // The rest may have passed when the next run takes it up.
+                ErrorClass::Throttled
+                | ErrorClass::Busy
+                | ErrorClass::Propagation
+                | ErrorClass::InUse
+                | ErrorClass::Denied => {
+                    return Err(Failure { error, leftover: Leftover::Unknown });
                 }
             }
         }
+    }
+
+    /// True if an object is known to have been made.
+    fn made(&self) -> bool {
+        self.ctx.resume().is_some() || self.ctx.made()
     }
 
     /// The outcome is unknown, or something has the name: look. Returns when the next
     /// attempt may be made.
     async fn look(&mut self, inputs: &Value, error: ProviderError) -> Result<(), Failure> {
         let unknown = |error| Failure { error, leftover: Leftover::Unknown };
-        match settle(self.provider, &self.ctx, inputs, self.provider.info().consistency_window).await {
+        match settle(self.provider, &self.ctx, inputs).await {
             Ok(Recovered::Mine(id)) => self.ctx.set_resume(id),
             Ok(Recovered::OfThisStack(id)) => {
                 self.adopted = true;
@@ -117,7 +133,7 @@ impl Creation<'_> {
     }
 
     async fn broken(&self, inputs: &Value, error: ProviderError) -> Failure {
-        let leftover = match self.provider.recover(&self.ctx, inputs).await {
+        let leftover = match settle(self.provider, &self.ctx, inputs).await {
             Ok(Recovered::Mine(id) | Recovered::OfThisStack(id)) => Leftover::Known(id),
             Ok(Recovered::Absent | Recovered::Foreign(_)) => Leftover::None,
             Err(_) => Leftover::Unknown,
@@ -164,19 +180,37 @@ fn unlike(id: &str, path: &str) -> ProviderError {
 }
 
 /// Looks until the object is found or its absence can be believed.
-pub(crate) async fn settle(
-    provider: &dyn DynProvider,
-    ctx: &Ctx,
-    inputs: &Value,
-    window: Duration,
-) -> Result<Recovered, ProviderError> {
+pub(crate) async fn settle(provider: &dyn DynProvider, ctx: &Ctx, inputs: &Value) -> Result<Recovered, ProviderError> {
+    let window = provider.info().consistency_window;
     let began = tokio::time::Instant::now();
-    let pause = Duration::from_secs(2);
     loop {
-        let found = provider.recover(ctx, inputs).await?;
+        let found = match provider.recover(ctx, inputs).await? {
+            // Another generation of the same resource, which the state knows.
+            Recovered::OfThisStack(id) if ctx.beside(&id) => Recovered::Absent,
+            found => found,
+        };
         if found != Recovered::Absent || began.elapsed() * ctx.time_scale() >= window {
             return Ok(found);
         }
-        ctx.sleep(pause).await;
+        ctx.sleep(PAUSE).await;
+    }
+}
+
+/// Reads until the object is found or its absence can be believed: one that was made a
+/// moment ago may not be visible yet.
+pub(crate) async fn read_settled(
+    provider: &dyn DynProvider,
+    ctx: &Ctx,
+    current: &Current<Value, Value>,
+) -> Reading<Value, Value> {
+    let info = provider.info();
+    let window = if info.data { Duration::ZERO } else { info.consistency_window };
+    let began = tokio::time::Instant::now();
+    loop {
+        let found = provider.read(ctx, current).await?;
+        if found.is_some() || began.elapsed() * ctx.time_scale() >= window {
+            return Ok(found);
+        }
+        ctx.sleep(PAUSE).await;
     }
 }

@@ -7,8 +7,9 @@ use crate::{
     plan::{
         Reason,
         diff::{Change, Effect},
+        order::Decided,
     },
-    provider::{DynProvider, KindInfo, Registry, ReplaceOrder},
+    provider::{DynProvider, Registry, ReplaceOrder},
     stack::{Resource, Stack},
     store::{Checkpoint, Object, Phase},
     urn::Urn,
@@ -85,8 +86,10 @@ pub fn decide<'a>(
         }
         let current = checkpoint.current(&resource.urn);
         let depends_on: Vec<Urn> = resource.depends_on().into_iter().collect();
-        let order = chain_order(provider.info(), &depends_on, current, &decisions, &index);
-        let (verdict, changes) = verdict(resource, provider, current, &planned, order)?;
+        let decided = Decided { checkpoint, decisions: &decisions, index: &index };
+        let forced = current.is_some_and(|object| decided.goes_first(object, &depends_on));
+        let order = if forced { ReplaceOrder::DeleteThenCreate } else { provider.info().replace_order };
+        let (verdict, changes) = verdict(resource, provider, current, &planned, order, forced)?;
         index.insert(&resource.urn, decisions.len());
         decisions.push(Decision { resource, depends_on, current, planned, changes, verdict, order });
     }
@@ -123,30 +126,13 @@ fn output(decision: &Decision<'_>, registry: &Registry, field: &str) -> Lookup {
     }
 }
 
-/// The order is decided for the whole chain: what depends on something that must go
-/// before its successor comes, must itself go first.
-fn chain_order(
-    info: KindInfo,
-    depends_on: &[Urn],
-    current: Option<&Object>,
-    decisions: &[Decision<'_>],
-    index: &HashMap<&Urn, usize>,
-) -> ReplaceOrder {
-    let recorded = current.map_or(&[][..], |object| &object.depends_on);
-    let forced = depends_on.iter().chain(recorded).any(|on| {
-        index.get(on).is_some_and(|at| {
-            matches!(decisions[*at].verdict, Verdict::Replace { order: ReplaceOrder::DeleteThenCreate, .. })
-        })
-    });
-    if forced { ReplaceOrder::DeleteThenCreate } else { info.replace_order }
-}
-
 fn verdict(
     resource: &Resource,
     provider: &dyn DynProvider,
     current: Option<&Object>,
     planned: &Planned,
     order: ReplaceOrder,
+    forced: bool,
 ) -> Result<(Verdict, Vec<Change>), Error> {
     let info = provider.info();
     let Some(object) = current else {
@@ -172,7 +158,8 @@ fn verdict(
     if replacing.is_empty() {
         return Ok((Verdict::Update, changes));
     }
-    let certain = replacing.iter().any(|change| !change.unknown());
+    // What goes before its inputs can be known cannot be compared again: it goes for certain.
+    let certain = forced || replacing.iter().any(|change| !change.unknown());
     if info.refuse_replace || resource.protect {
         if !certain {
             // Compared again, known, before it runs: then it is an update after all, or refused.

@@ -5,6 +5,7 @@
 
 pub mod decide;
 pub mod diff;
+mod order;
 pub mod render;
 pub mod replace;
 

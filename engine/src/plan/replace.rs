@@ -5,16 +5,23 @@
 //!
 //! | edge | why |
 //! |---|---|
-//! | F(d) -> F(r) | r depends on d |
+//! | F(d) -> F(r) | r depends on d (not if F(r) takes up what was begun when d stood) |
 //! | F(r) -> D(old) | create-then-delete |
 //! | D(old) -> F(r) | delete-then-create |
 //! | D(p) -> D(o) | the object p was made from o's resource |
-//! | F(p) -> D(o) | p lets go of o by being changed (not if o's successor waits for D(o)) |
+//! | F(p) -> D(o) | p lets go of o by being changed (not if p waits for o's successor, which waits for D(o)) |
 //! | F(d) -> D(old) | an uncertain delete-then-create is compared again before it begins |
+//!
+//! Where edges would close a circle, those of the last two kinds but one give way: F(p) -> D(o)
+//! first, then D(p) -> D(o), which circles only if the state remembers two eras in which
+//! resources depended on each other the other way round.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use petgraph::{algo::tarjan_scc, graph::DiGraph};
+use petgraph::{
+    algo::tarjan_scc,
+    graph::{DiGraph, NodeIndex},
+};
 
 use crate::{
     error::Error,
@@ -24,7 +31,7 @@ use crate::{
     },
     provider::{Action, Registry, ReplaceOrder},
     stack::Stack,
-    store::{Checkpoint, Object, ObjectKey},
+    store::{Checkpoint, Object, ObjectKey, Phase},
     urn::Urn,
     value::Planned,
 };
@@ -63,7 +70,7 @@ pub fn expand(
         expansion.forward_steps(decision)?;
     }
     expansion.deletions(stack)?;
-    expansion.edges(&decisions)?;
+    expansion.edges(stack, &decisions)?;
     Ok(expansion.plan)
 }
 
@@ -128,11 +135,12 @@ impl Expansion<'_> {
     fn keep(&mut self, decision: &Decision<'_>) {
         self.plan.unchanged.push(decision.resource.urn.clone());
         let Some(object) = decision.current else { return };
-        if object.depends_on != decision.depends_on || object.replace_order != decision.order {
+        // The order was decided for the chain of its time and says nothing about this one's.
+        if object.depends_on != decision.depends_on {
             self.plan.relinks.push(Relink {
                 key: object.key(),
                 depends_on: decision.depends_on.clone(),
-                replace_order: decision.order,
+                replace_order: object.replace_order,
             });
         }
     }
@@ -160,32 +168,50 @@ impl Expansion<'_> {
         let checkpoint = self.checkpoint;
         for object in checkpoint.objects.values().rev() {
             let desired = stack.get(&object.urn).is_some();
-            if (desired && !object.deposed) || self.deletes.contains_key(&object.key()) {
+            let current = checkpoint.current(&object.urn).is_some_and(|current| current.key() == object.key());
+            if (desired && current) || self.deletes.contains_key(&object.key()) {
                 continue;
             }
             if object.data {
                 self.plan.forget.push(object.key());
             } else {
-                let reason = if object.deposed { Reason::Deposed } else { Reason::Removed };
+                let reason = match &object.phase {
+                    Phase::Broken { error } => Reason::Broken { error: error.clone() },
+                    _ if desired => Reason::Deposed,
+                    _ => Reason::Removed,
+                };
                 self.deletion(object, reason)?;
             }
         }
         Ok(())
     }
 
-    fn edges(&mut self, decisions: &[Decision<'_>]) -> Result<(), Error> {
-        let mut hard = HashSet::new();
-        let mut soft = HashSet::new();
+    /// The step that takes up an interrupted creation of the object's successor.
+    fn taken_up(&self, object: &Object) -> Option<StepId> {
+        let step = *self.forward.get(&object.urn)?;
+        let forward = &self.plan.steps[step.index()];
+        (forward.reason == Reason::Interrupted && forward.generation > object.generation).then_some(step)
+    }
+
+    fn edges(&mut self, stack: &Stack, decisions: &[Decision<'_>]) -> Result<(), Error> {
+        let (mut hard, mut soft) = (HashSet::new(), [HashSet::new(), HashSet::new()]);
         for decision in decisions {
             let Some(step) = self.forward.get(&decision.resource.urn).copied() else { continue };
-            for on in &decision.depends_on {
+            // What was interrupted is taken up as it began, before all else.
+            let taken_up = self.plan.steps[step.index()].reason == Reason::Interrupted;
+            for on in decision.depends_on.iter().filter(|_| !taken_up) {
                 if let Some(before) = self.forward.get(on) {
                     hard.insert((*before, step));
                 }
             }
             self.pair_edges(decision, step, &mut hard);
         }
-        self.deletion_edges(&mut hard, &mut soft);
+        for (key, delete) in &self.deletes {
+            let take_up = self.checkpoint.objects.get(key).and_then(|object| self.taken_up(object));
+            hard.extend(take_up.map(|create| (create, *delete)));
+        }
+        let [between, letting_go] = &mut soft;
+        self.deletion_edges(stack, between, letting_go);
         self.plan.edges = acyclic(&self.plan, hard, soft)?;
         Ok(())
     }
@@ -198,7 +224,7 @@ impl Expansion<'_> {
             }
             ReplaceOrder::DeleteThenCreate => {
                 hard.insert((pair.partner, create));
-                if !pair.certain && !self.forced(decision) {
+                if !pair.certain {
                     for on in &decision.depends_on {
                         if let Some(before) = self.forward.get(on) {
                             hard.insert((*before, pair.partner));
@@ -209,63 +235,98 @@ impl Expansion<'_> {
         }
     }
 
-    /// True if the object must go because something it was made from goes first.
-    fn forced(&self, decision: &Decision<'_>) -> bool {
-        let recorded = decision.current.map_or(&[][..], |object| &object.depends_on);
-        decision.depends_on.iter().chain(recorded).any(|on| self.goes_first(on))
-    }
-
-    fn goes_first(&self, urn: &Urn) -> bool {
-        self.forward
-            .get(urn)
-            .and_then(|step| self.plan.steps[step.index()].pair.as_ref())
-            .is_some_and(|pair| pair.order == ReplaceOrder::DeleteThenCreate)
-    }
-
-    fn deletion_edges(&self, hard: &mut HashSet<(StepId, StepId)>, soft: &mut HashSet<(StepId, StepId)>) {
+    /// `between` deletions, and from changes that are `letting_go` of an object.
+    fn deletion_edges(&self, stack: &Stack, between: &mut Edges, letting_go: &mut Edges) {
         let mut by_urn: HashMap<&Urn, Vec<StepId>> = HashMap::new();
         for (key, step) in &self.deletes {
             by_urn.entry(&key.urn).or_default().push(*step);
         }
         for object in self.checkpoint.objects.values() {
+            let own = self.deletes.get(&object.key()).copied();
+            let change = self.letting_go(object, own);
             for on in &object.depends_on {
                 for delete in by_urn.get(on).into_iter().flatten().copied() {
-                    if let Some(own) = self.deletes.get(&object.key()) {
-                        hard.insert((*own, delete));
-                    } else if let Some(change) = self.forward.get(&object.urn) {
-                        let pair = self.plan.steps[delete.index()].pair.as_ref();
-                        let goes_first = pair.is_some_and(|pair| pair.order == ReplaceOrder::DeleteThenCreate);
-                        if !goes_first {
-                            soft.insert((*change, delete));
-                        }
+                    between.extend(own.map(|own| (own, delete)));
+                    if let Some(change) = change
+                        && !self.waits(stack, &object.urn, delete)
+                    {
+                        letting_go.insert((change, delete));
                     }
                 }
             }
         }
     }
+
+    /// The step by which an object may let go of what it was made from other than by its
+    /// own deletion.
+    fn letting_go(&self, object: &Object, own: Option<StepId>) -> Option<StepId> {
+        let Some(own) = own else { return self.forward.get(&object.urn).copied() };
+        // An uncertain replacement may turn into an update: its second half.
+        let pair = self.plan.steps[own.index()].pair.as_ref()?;
+        (!pair.certain && pair.order == ReplaceOrder::DeleteThenCreate).then_some(pair.partner)
+    }
+
+    /// True if `urn` depends on what comes in the place of what `delete` destroys.
+    fn waits(&self, stack: &Stack, urn: &Urn, delete: StepId) -> bool {
+        let delete = &self.plan.steps[delete.index()];
+        let goes_first = delete.pair.as_ref().is_some_and(|pair| pair.order == ReplaceOrder::DeleteThenCreate);
+        goes_first && stack.get(urn).is_some_and(|resource| resource.depends_on().contains(&delete.urn))
+    }
 }
 
-/// Drops the soft edges that would close a circle: letting go of an object by a change
-/// is impossible when that change itself waits for the deletion.
-fn acyclic(
-    plan: &Plan,
-    hard: HashSet<(StepId, StepId)>,
-    soft: HashSet<(StepId, StepId)>,
-) -> Result<Vec<(StepId, StepId)>, Error> {
-    let circles = |edges: &HashSet<(StepId, StepId)>| -> Vec<Vec<u32>> {
-        let graph = DiGraph::<(), (), u32>::from_edges(edges.iter().map(|(from, to)| (from.0, to.0)));
-        let circles = tarjan_scc(&graph).into_iter().filter(|component| component.len() > 1);
-        circles.map(|component| component.into_iter().map(|node| node.index() as u32).collect()).collect()
-    };
-    let mut edges: HashSet<_> = hard.union(&soft).copied().collect();
-    for circle in circles(&edges) {
-        let members: HashSet<u32> = circle.into_iter().collect();
-        edges.retain(|edge| hard.contains(edge) || !(members.contains(&edge.0.0) && members.contains(&edge.1.0)));
+type Edges = HashSet<(StepId, StepId)>;
+
+/// Drops soft edges that would close a circle, those of the last set first: letting go of
+/// an object by a change is impossible when that change itself waits for the deletion.
+fn acyclic(plan: &Plan, hard: Edges, soft: [Edges; 2]) -> Result<Vec<(StepId, StepId)>, Error> {
+    let mut edges = hard;
+    for soft in soft {
+        let firm = edges.clone();
+        edges.extend(soft);
+        for circle in circles(&edges) {
+            let within = |edge: &(StepId, StepId)| circle.contains(&edge.0) && circle.contains(&edge.1);
+            let behind = behind(&firm, &edges, within);
+            edges.retain(|edge| firm.contains(edge) || !within(edge) || !behind[&edge.1].contains(&edge.0));
+        }
+        // What is left closes circles only together: none of it can be relied on.
+        for circle in circles(&edges) {
+            edges.retain(|edge| firm.contains(edge) || !(circle.contains(&edge.0) && circle.contains(&edge.1)));
+        }
     }
     if let Some(circle) = circles(&edges).first() {
-        return Err(Error::Cycle(circle.iter().map(|step| plan.steps[*step as usize].urn.clone()).collect()));
+        return Err(Error::Cycle(circle.iter().map(|step| plan.steps[step.index()].urn.clone()).collect()));
     }
     let mut edges: Vec<_> = edges.into_iter().collect();
     edges.sort_unstable();
     Ok(edges)
+}
+
+/// The groups of steps that wait for each other.
+fn circles(edges: &Edges) -> Vec<BTreeSet<StepId>> {
+    let graph = DiGraph::<(), (), u32>::from_edges(edges.iter().map(|(from, to)| (from.0, to.0)));
+    let circles = tarjan_scc(&graph).into_iter().filter(|component| component.len() > 1);
+    let step = |node: NodeIndex<u32>| StepId(u32::try_from(node.index()).unwrap_or(u32::MAX));
+    circles.map(|component| component.into_iter().map(step).collect()).collect()
+}
+
+/// For the end of each edge of `edges` within a circle that is not firm: the steps that
+/// wait for it by firm edges.
+fn behind(firm: &Edges, edges: &Edges, within: impl Fn(&(StepId, StepId)) -> bool) -> HashMap<StepId, HashSet<StepId>> {
+    let mut next: HashMap<StepId, Vec<StepId>> = HashMap::new();
+    for (from, to) in firm.iter().filter(|edge| within(edge)) {
+        next.entry(*from).or_default().push(*to);
+    }
+    let reach = |from: StepId| {
+        let mut seen = HashSet::from([from]);
+        let mut open = vec![from];
+        while let Some(at) = open.pop() {
+            open.extend(next.get(&at).into_iter().flatten().filter(|next| seen.insert(**next)));
+        }
+        seen
+    };
+    let mut behind = HashMap::new();
+    for (_, to) in edges.iter().filter(|edge| within(edge) && !firm.contains(edge)) {
+        behind.entry(*to).or_insert_with(|| reach(*to));
+    }
+    behind
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use rayplat_engine::{error::ProviderError, store::Binding};
 
-use super::errors::classify;
+use super::{errors::classify, time_scale::TimeScale};
 
 /// Who the credentials belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct Clients {
     pub region: String,
     /// An endpoint other than AWS's own.
     pub endpoint: Option<String>,
+    /// How fast an emulated account runs; the engine's clock on these clients.
+    pub time_scale: TimeScale,
 }
 
 impl Clients {
@@ -53,15 +55,21 @@ impl Clients {
             .timeout_config(timeouts)
             .region(aws_config::Region::new(region.to_owned()))
             .build();
+        let time_scale = TimeScale::default();
         Self {
             iam: aws_sdk_iam::Client::new(&config),
             kms: aws_sdk_kms::Client::new(&config),
             logs: aws_sdk_cloudwatchlogs::Client::new(&config),
             ec2: aws_sdk_ec2::Client::new(&config),
-            eks: aws_sdk_eks::Client::new(&config),
-            sts: aws_sdk_sts::Client::new(&config),
+            eks: aws_sdk_eks::Client::from_conf(
+                aws_sdk_eks::config::Builder::from(&config).interceptor(time_scale.clone()).build(),
+            ),
+            sts: aws_sdk_sts::Client::from_conf(
+                aws_sdk_sts::config::Builder::from(&config).interceptor(time_scale.clone()).build(),
+            ),
             region: region.to_owned(),
             endpoint: config.endpoint_url().map(str::to_owned),
+            time_scale,
         }
     }
 

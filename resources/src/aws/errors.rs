@@ -31,14 +31,17 @@ where
         // A connection that was never made had no effect, but the SDK does not tell it
         // from one that broke: both count as unknown.
         SdkError::DispatchFailure(failure) => {
-            if failure.is_user() {
-                ProviderError::new(ErrorClass::Invalid, shown(&error))
+            let text = shown(&error);
+            if text.contains("credential") {
+                no_credentials("no AWS credentials were found".to_owned())
+            } else if failure.is_user() {
+                ProviderError::new(ErrorClass::Invalid, text)
             } else if failure.as_connector_error().is_some() {
-                ProviderError::new(ErrorClass::Ambiguous, shown(&error)).hint(
+                ProviderError::new(ErrorClass::Ambiguous, text).hint(
                     "The endpoint could not be reached or the connection broke: check network, proxy, region and endpoint.",
                 )
             } else {
-                no_credentials(shown(&error))
+                ProviderError::new(ErrorClass::Invalid, text)
             }
         }
         _ => {

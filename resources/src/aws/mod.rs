@@ -3,6 +3,7 @@
 mod absent;
 mod call;
 mod clients;
+mod connect;
 mod ec2;
 pub mod ec2_security_group;
 pub mod ec2_security_group_rule;
@@ -26,16 +27,19 @@ pub mod policy;
 #[cfg(all(test, feature = "rehearsal"))]
 mod scripted;
 mod tag_changes;
+mod time_scale;
 pub mod tls_certificate;
 mod types;
 
 pub use absent::{call_fresh, found, gone_is_ok, vanished};
 pub use call::{call, unexpected};
 pub use clients::{Clients, Identity};
+pub use connect::{Connect, connect, resolve_principal};
 pub use errors::classify;
 pub use ownership::{NONCE_TAG, Ownership, STACK_TAG, Tags, URN_TAG, all_tags, ownership, users_tags};
 use rayplat_engine::provider::Registry;
 pub use tag_changes::{TagChanges, tag_changes};
+pub use time_scale::{TIME_SCALE_HEADER, TimeScale};
 pub use types::*;
 
 /// Every AWS kind, on these clients.

@@ -7,8 +7,9 @@ use rayplat_engine::{
     input::Input,
     stack::{Added, StackError},
     urn::Urn,
+    value::Expr,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     build::Builder,
@@ -48,13 +49,13 @@ pub(super) fn after_nodes(
 }
 
 fn addon(builder: &mut Builder<'_>, cluster: &ClusterParts, name: &str) -> Result<Option<Added<Addon>>, StackError> {
-    let Some(spec) = builder.manifest.addons.get(name).filter(|addon| addon.enabled) else {
+    let Some(spec) = builder.manifest.addons.get(name) else {
         return Ok(None);
     };
-    let configuration = merged(defaults(name), spec.configuration.clone());
+    let configuration = (!spec.configuration.is_empty()).then(|| Value::from(spec.configuration.clone()));
     let role = own_role(builder, name)?;
     let pod_identity: Input<Option<PodIdentity>> = match &role {
-        Some((account, role)) => PodIdentity::input(account, &role.role.out),
+        Some((account, role)) => pod_identity(account, role),
         None => None.into(),
     };
     let added = builder.stack.add::<Addon>(
@@ -75,12 +76,17 @@ fn addon(builder: &mut Builder<'_>, cluster: &ClusterParts, name: &str) -> Resul
     Ok(Some(added))
 }
 
+fn pod_identity(account: &str, role: &WithPolicies) -> Input<Option<PodIdentity>> {
+    let text = |text: &str| Expr::Value(text.into());
+    Input::expr(Expr::Object(vec![
+        (text("service_account"), text(account)),
+        (text("role_arn"), role.role.out.arn().expr()),
+    ]))
+}
+
 /// The service account and role of add-ons that call AWS. By Pod Identity: such a role
 /// does not wait for the cluster's issuer.
-fn own_role(
-    builder: &mut Builder<'_>,
-    name: &str,
-) -> Result<Option<(&'static str, WithPolicies)>, StackError> {
+fn own_role(builder: &mut Builder<'_>, name: &str) -> Result<Option<(&'static str, WithPolicies)>, StackError> {
     let (account, policy) = match name {
         "vpc-cni" => ("aws-node", "AmazonEKS_CNI_Policy"),
         "aws-ebs-csi-driver" => ("ebs-csi-controller-sa", "service-role/AmazonEBSCSIDriverPolicy"),
@@ -89,48 +95,4 @@ fn own_role(
     let trust = policies::trust_pod_identity();
     let role = role(builder, name, &format!("The role of {name}"), &trust, &[policy])?;
     Ok(Some((account, role)))
-}
-
-/// The configuration that the platform's failure modes ask for.
-fn defaults(name: &str) -> Value {
-    match name {
-        // Prefixes of 16 addresses: 110 pods on a g4dn.xlarge in place of 29.
-        "vpc-cni" => json!({"env": {"ENABLE_PREFIX_DELEGATION": "true", "WARM_PREFIX_TARGET": "1"}}),
-        // Four replicas are the floor; AWS's own formula sets the number above it.
-        "coredns" => json!({"autoScaling": {"enabled": true, "minReplicas": 4, "maxReplicas": 20}}),
-        _ => Value::Null,
-    }
-}
-
-/// The manifest's configuration over ours, member by member.
-fn merged(ours: Value, theirs: Option<Value>) -> Option<Value> {
-    let Some(theirs) = theirs else { return (!ours.is_null()).then_some(ours) };
-    match (ours, theirs) {
-        (Value::Object(mut ours), Value::Object(theirs)) => {
-            for (key, value) in theirs {
-                let below = ours.get(&key).cloned().unwrap_or(Value::Null);
-                ours.insert(key, merged(below, Some(value)).unwrap_or(Value::Null));
-            }
-            Some(Value::Object(ours))
-        }
-        (_, theirs) => Some(theirs),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_manifest_wins_member_by_member() {
-        let theirs = json!({"env": {"WARM_PREFIX_TARGET": "2"}, "enableNetworkPolicy": "true"});
-        assert_eq!(
-            merged(defaults("vpc-cni"), Some(theirs)),
-            Some(json!({
-                "env": {"ENABLE_PREFIX_DELEGATION": "true", "WARM_PREFIX_TARGET": "2"},
-                "enableNetworkPolicy": "true",
-            }))
-        );
-        assert_eq!(merged(Value::Null, None), None);
-    }
 }

@@ -8,7 +8,7 @@ use rayplat_engine::{
 
 use super::{
     addons, cluster, identity,
-    manifest::Resolved,
+    manifest::{Resolved, types::Environment},
     outputs, pools,
 };
 use crate::aws::Tags;
@@ -46,7 +46,7 @@ impl Builder<'_> {
     /// The tags of every resource that takes tags.
     pub fn tags(&self) -> Tags {
         let mut tags: Tags = self.manifest.tags.clone().into_iter().collect();
-        tags.entry("Environment".to_owned()).or_insert_with(|| self.manifest.environment.as_str().to_owned());
+        tags.entry("Environment".to_owned()).or_insert_with(|| environment(self.manifest.environment).to_owned());
         tags.entry("ManagedBy".to_owned()).or_insert_with(|| "rayplat".to_owned());
         tags
     }
@@ -85,4 +85,12 @@ pub fn build(manifest: &Resolved, setting: &Setting) -> Result<Platform, StackEr
     addons::after_nodes(&mut builder, &cluster, &pools)?;
     let outputs = outputs::outputs(&builder, &identity, &cluster, &pools);
     Ok(Platform { stack: builder.stack, outputs })
+}
+
+fn environment(environment: Environment) -> &'static str {
+    match environment {
+        Environment::Production => "production",
+        Environment::Staging => "staging",
+        Environment::Dev => "dev",
+    }
 }

@@ -1,10 +1,14 @@
 //! The cluster, who may enter it, and its identity provider.
 
-use rayplat_engine::stack::{Added, StackError};
+use rayplat_engine::{
+    input::Input,
+    stack::{Added, StackError},
+};
 
 use super::{
     build::Builder,
-    identity::{Identity, role_of},
+    identity::Identity,
+    manifest::types::{LogType, Logs, Support},
     policies,
 };
 use crate::aws::{
@@ -41,9 +45,9 @@ fn cluster(builder: &mut Builder<'_>, identity: &Identity) -> Result<Added<Clust
             name: manifest.name.as_str().into(),
             role_arn: identity.cluster_role.role.out.arn().into(),
             kubernetes_version: spec.kubernetes_version.as_str().into(),
-            support: spec.support.as_aws().into(),
+            support: support(spec.support).into(),
             subnet_ids: subnets.into(),
-            security_group_ids: vec![identity.node_group.out.id().into()].into(),
+            security_group_ids: vec![identity.node_group.out.id()].into(),
             endpoint: EndpointAccess {
                 public: spec.endpoint.public,
                 private: spec.endpoint.private,
@@ -51,7 +55,7 @@ fn cluster(builder: &mut Builder<'_>, identity: &Identity) -> Result<Added<Clust
             }
             .into(),
             secrets_key_arn: identity.key_arn(builder),
-            log_types: spec.log_types().into(),
+            log_types: log_types(&spec.logs).into(),
             authentication_mode: "API".into(),
             bootstrap_creator_admin: false.into(),
             deletion_protection: spec.deletion_protection.into(),
@@ -65,6 +69,26 @@ fn cluster(builder: &mut Builder<'_>, identity: &Identity) -> Result<Added<Clust
     // EKS would make the log group itself, without retention and encryption.
     builder.after(&cluster, identity.log_group.iter().map(|group| group.urn.clone()))?;
     Ok(cluster)
+}
+
+fn support(support: Support) -> String {
+    match support {
+        Support::Standard => "STANDARD",
+        Support::Extended => "EXTENDED",
+    }
+    .to_owned()
+}
+
+/// None at all where logging is off.
+fn log_types(logs: &Logs) -> Vec<String> {
+    let name = |kind: &LogType| match kind {
+        LogType::Api => "api",
+        LogType::Audit => "audit",
+        LogType::Authenticator => "authenticator",
+        LogType::ControllerManager => "controllerManager",
+        LogType::Scheduler => "scheduler",
+    };
+    logs.types.iter().filter(|_| logs.enabled).map(|kind| name(kind).to_owned()).collect()
 }
 
 /// The caller and the manifest's admins may do everything, by explicit entries: the
@@ -81,7 +105,7 @@ fn access(builder: &mut Builder<'_>, cluster: &Added<Cluster>) -> Result<(), Sta
             AccessEntryArgs {
                 cluster: cluster.out.name().into(),
                 principal_arn: principal.as_str().into(),
-                kubernetes_groups: Vec::new().into(),
+                kubernetes_groups: Vec::<String>::new().into(),
                 policies: vec![AccessPolicy {
                     policy_arn: format!(
                         "arn:{}:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy",
@@ -140,7 +164,12 @@ fn autoscaler(
     );
     let role = builder.stack.add::<Role>(
         "cluster-autoscaler",
-        RoleArgs { trust_policy: rayplat_engine::input::Input::expr(trust), ..role_of(builder, "cluster-autoscaler", "The cluster autoscaler's role") },
+        RoleArgs {
+            name_prefix: format!("{}-cluster-autoscaler", builder.name()).into(),
+            trust_policy: Input::expr(trust),
+            description: format!("The cluster autoscaler's role of {}", builder.name()).into(),
+            tags: builder.tags().into(),
+        },
     )?;
     builder.stack.add::<RolePolicy>(
         "cluster-autoscaler",

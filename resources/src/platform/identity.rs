@@ -119,9 +119,7 @@ fn key(builder: &mut Builder<'_>) -> Result<Option<Added<Key>>, StackError> {
         },
     )?;
     let name = format!("alias/rayplat-{}", builder.name());
-    builder
-        .stack
-        .add::<Alias>("platform", AliasArgs { name: name.into(), target_key_id: key.out.key_id().into() })?;
+    builder.stack.add::<Alias>("platform", AliasArgs { name: name.into(), target_key_id: key.out.key_id().into() })?;
     Ok(Some(key))
 }
 

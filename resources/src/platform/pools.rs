@@ -11,11 +11,15 @@ use super::{
     build::Builder,
     cluster::ClusterParts,
     identity::Identity,
-    manifest::{Capacity, Pool},
+    instance_types,
+    manifest::{
+        ResolvedPool as Pool,
+        types::{Capacity, TaintEffect, VolumeType},
+    },
 };
 use crate::aws::{
     SubnetId,
-    eks_node_group::{NodeGroup, NodeGroupArgs, Scaling, Taint, TemplateRef},
+    eks_node_group::{NodeGroup, NodeGroupArgs, Scaling, Taint},
     launch_template::{Disk, LaunchTemplate, LaunchTemplateArgs, Metadata},
 };
 
@@ -42,15 +46,15 @@ pub(super) fn templates(
             LaunchTemplateArgs {
                 name_prefix: format!("{}-{name}", manifest.name).into(),
                 disk: Disk {
-                    device_name: pool.root_device().to_owned(),
+                    device_name: data_device(pool).to_owned(),
                     size_gb: pool.disk.size_gb,
-                    volume_type: pool.disk.kind.as_str().to_owned(),
+                    volume_type: volume_type(pool.disk.volume_type).to_owned(),
                     encrypted: true,
                     ..Disk::default()
                 }
                 .into(),
                 metadata: Metadata { http_tokens: "required".to_owned(), hop_limit: 1 }.into(),
-                security_group_ids: vec![identity.node_group.out.id().into()].into(),
+                security_group_ids: vec![identity.node_group.out.id()].into(),
                 user_data: node_config(pool).into(),
                 instance_tags: tags.into(),
                 tags: builder.tags().into(),
@@ -67,7 +71,9 @@ pub(super) fn templates(
 /// configuration into this part.
 /// Source: <https://awslabs.github.io/amazon-eks-ami/nodeadm/doc/api/>
 fn node_config(pool: &Pool) -> Option<String> {
-    pool.has_instance_store().then(|| {
+    let stores = pool.instance_types.iter().all(|name| instance_types::has_instance_store(name));
+    let nodeadm = pool.ami.as_str().starts_with("AL2023");
+    (stores && nodeadm).then(|| {
         [
             "MIME-Version: 1.0",
             "Content-Type: multipart/mixed; boundary=\"BOUNDARY\"",
@@ -109,10 +115,11 @@ pub(super) fn node_groups(
                     role_arn: identity.node_role.role.out.arn().into(),
                     subnet_ids: subnets(manifest).into(),
                     instance_types: instance_types.to_vec().into(),
-                    capacity: capacity.as_aws().into(),
-                    ami_type: pool.ami_type().into(),
+                    capacity: capacity_type(capacity).into(),
+                    ami_type: pool.ami.as_str().into(),
                     scaling: scaling.into(),
-                    launch_template: TemplateRef::input(&template.out),
+                    template_id: template.out.id().into(),
+                    template_version: template.out.latest_version().into(),
                     labels: labels(name, pool, capacity).into(),
                     taints: taints(pool).into(),
                     max_unavailable_percentage: 33.into(),
@@ -157,7 +164,8 @@ fn subnets(manifest: &super::manifest::Resolved) -> Vec<SubnetId> {
 fn labels(name: &str, pool: &Pool, capacity: Capacity) -> BTreeMap<String, String> {
     let mut labels: BTreeMap<String, String> = pool.labels.clone().into_iter().collect();
     labels.insert("rayplat.io/pool".to_owned(), name.to_owned());
-    labels.insert("rayplat.io/capacity".to_owned(), capacity.as_str().to_owned());
+    let kind = if capacity == Capacity::Spot { "spot" } else { "on-demand" };
+    labels.insert("rayplat.io/capacity".to_owned(), kind.to_owned());
     labels
 }
 
@@ -167,7 +175,35 @@ fn taints(pool: &Pool) -> Vec<Taint> {
         .map(|taint| Taint {
             key: taint.key.clone(),
             value: taint.value.clone(),
-            effect: taint.effect.as_aws().to_owned(),
+            effect: taint_effect(taint.effect).to_owned(),
         })
         .collect()
+}
+
+/// The volume that holds images and pods: on Bottlerocket the second one, beside the
+/// read-only system.
+fn data_device(pool: &Pool) -> &'static str {
+    if pool.ami.as_str().starts_with("BOTTLEROCKET") { "/dev/xvdb" } else { "/dev/xvda" }
+}
+
+fn volume_type(kind: VolumeType) -> &'static str {
+    match kind {
+        VolumeType::Gp3 => "gp3",
+        VolumeType::Gp2 => "gp2",
+    }
+}
+
+fn capacity_type(capacity: Capacity) -> &'static str {
+    match capacity {
+        Capacity::OnDemand => "ON_DEMAND",
+        Capacity::Spot => "SPOT",
+    }
+}
+
+fn taint_effect(effect: TaintEffect) -> &'static str {
+    match effect {
+        TaintEffect::NoSchedule => "NO_SCHEDULE",
+        TaintEffect::PreferNoSchedule => "PREFER_NO_SCHEDULE",
+        TaintEffect::NoExecute => "NO_EXECUTE",
+    }
 }

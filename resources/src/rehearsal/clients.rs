@@ -31,3 +31,12 @@ impl Clock for Rehearsal {
         Rehearsal::now_ms(self)
     }
 }
+
+impl Rehearsal {
+    /// The certificate chain that the issuer's host would present, top last (DER). The
+    /// emulated host has no TLS; its top certificate is the account's own authority.
+    pub fn issuer_chain(&self) -> Vec<Vec<u8>> {
+        let region = self.with_account(|account| account.region.clone());
+        vec![format!("leaf of oidc.eks.{region}").into_bytes(), format!("authority of oidc.eks.{region}").into_bytes()]
+    }
+}

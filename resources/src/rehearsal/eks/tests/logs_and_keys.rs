@@ -23,7 +23,6 @@ impl Rig {
 }
 
 #[test]
-#[ignore = "needs CreateLogGroup, DescribeLogGroups and DeleteLogGroup of the logs service"]
 fn eks_makes_the_log_group_that_nobody_made() {
     let mut rig = Rig::with_logging(7);
     rig.wait(30);
@@ -42,7 +41,6 @@ fn eks_makes_the_log_group_that_nobody_made() {
 }
 
 #[test]
-#[ignore = "needs CreateLogGroup, DescribeLogGroups and DeleteLogGroup of the logs service"]
 fn now_and_then_the_log_group_comes_back_after_its_cluster() {
     let mut back = 0;
     for seed in 0..40 {
@@ -59,7 +57,6 @@ fn now_and_then_the_log_group_comes_back_after_its_cluster() {
 }
 
 #[test]
-#[ignore = "needs CreateKey, DescribeKey and DisableKey of the kms service"]
 fn secrets_need_an_enabled_key() {
     let mut rig = Rig::new();
     let encrypted = |key: &str| {
@@ -77,7 +74,6 @@ fn secrets_need_an_enabled_key() {
 }
 
 #[test]
-#[ignore = "needs CreateKey and DescribeKey of the kms service"]
 fn encryption_is_switched_on_once() {
     let mut rig = Rig::with_cluster();
     let key = rig.key();

@@ -1,0 +1,163 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done, or nothing to do
+  1    a step failed; the rest was done, and the next run goes on from there
+  2    preview only: there are changes
+  64   wrong usage
+  65   the manifest is wrong
+  66   there is no manifest
+  69   AWS cannot be reached or refused a read
+  70   a bug
+  73   the state cannot be read or written
+  74   the state is damaged
+  75   another run is at work
+  77   no credentials, or not allowed
+  78   the state belongs to another account, region or endpoint
+  130  interrupted";
+
+/// Provisions a production EKS platform for Ray.
+#[derive(Debug, Parser)]
+#[command(name = "rayplat", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub struct Args {
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Global {
+    /// The manifest
+    #[arg(short, long, global = true, value_name = "FILE", default_value = "rayplat.yaml")]
+    pub file: PathBuf,
+    /// Machine-readable output: JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Do not ask
+    #[arg(short, long, global = true)]
+    pub yes: bool,
+    /// Work on the emulated account: no credentials, no network, virtual time
+    #[arg(long, global = true)]
+    pub rehearse: bool,
+    /// What the emulated account draws durations and ids from
+    #[arg(long, global = true, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// How many steps may run at once
+    #[arg(long, global = true, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub parallelism: u16,
+    /// An AWS profile, in place of AWS_PROFILE
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// An endpoint for every AWS service, in place of AWS_ENDPOINT_URL
+    #[arg(long, global = true, value_name = "URL")]
+    pub endpoint_url: Option<String>,
+    /// The state's folder; default: .rayplat/state beside the manifest
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+    /// Show every input of what is to be made
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show what `up` would do, and why; changes nothing
+    Preview,
+    /// Bring the account to what the manifest says
+    Up,
+    /// Destroy everything that the state knows, and nothing else
+    Down,
+    /// Show the platform's outputs
+    Output {
+        /// One output, as plain text
+        name: Option<String>,
+    },
+    /// Look into the state
+    State {
+        /// What to show.
+        #[command(subcommand)]
+        command: StateCommand,
+    },
+    /// Show the resources and what waits for what
+    Graph {
+        /// The text form
+        #[arg(long, value_enum, default_value_t = GraphFormat::Dot)]
+        format: GraphFormat,
+    },
+    /// Check the manifest
+    Validate,
+    /// Print the manifest's JSON Schema
+    Schema,
+    /// Write a commented manifest to begin with
+    Init,
+    /// Work with the emulated account
+    Rehearse {
+        /// What to do.
+        #[command(subcommand)]
+        command: RehearseCommand,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `rayplat state ...`
+#[derive(Debug, Subcommand)]
+pub enum StateCommand {
+    /// One line for each object
+    List,
+    /// Everything about one resource
+    Show {
+        /// E.g. aws:eks:NodeGroup/cpu
+        urn: String,
+    },
+}
+
+/// `rayplat rehearse ...`
+#[derive(Debug, Subcommand)]
+pub enum RehearseCommand {
+    /// Offer the emulated account over HTTP, in real time or faster
+    Serve {
+        /// Where to listen; only on this machine
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4566")]
+        listen: std::net::SocketAddr,
+        /// How many times faster than real time life cycles run
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        speed: u32,
+        /// Make the VPC and subnets that this manifest names
+        #[arg(long, value_name = "FILE")]
+        manifest: Option<PathBuf>,
+        /// The account's twelve digits
+        #[arg(long, value_name = "ID", default_value = "123456789012", value_parser = account_id)]
+        account: String,
+    },
+}
+
+fn account_id(text: &str) -> Result<String, String> {
+    if text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err("an account id has twelve digits".to_owned())
+    }
+}
+
+/// The forms of a graph.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum GraphFormat {
+    /// Graphviz
+    Dot,
+    /// Mermaid
+    Mermaid,
+}

@@ -1,0 +1,24 @@
+//! `rayplat down`
+
+use rayplat_state::SledStore;
+
+use crate::{
+    args::Global,
+    commands::up::{self, Deed},
+    exit::{Ending, Failure},
+    report::{out, tree},
+    setup::{self, Access},
+};
+
+pub async fn run(global: &Global) -> Result<Ending, Failure> {
+    up::check_terminal(global)?;
+    let folder = setup::state_folder(global);
+    if !SledStore::exists(&folder) && !global.json {
+        out(&format!("note: there is no state in {}: nothing is known that could be destroyed", folder.display()));
+    }
+    let world = setup::open(global, Access::Look, "down").await?;
+    if !global.json {
+        out(&tree::heading(&world));
+    }
+    up::apply(global, &world, Deed::Down).await
+}

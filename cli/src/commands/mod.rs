@@ -1,0 +1,37 @@
+//! One file a command.
+
+mod completions;
+mod down;
+mod graph;
+mod init;
+mod output;
+mod preview;
+mod rehearse;
+mod schema;
+mod state;
+mod up;
+mod validate;
+
+use crate::{
+    args::{Args, Command},
+    exit::{Ending, Failure},
+    setup,
+};
+
+/// Runs the command.
+pub fn run(args: &Args) -> Result<Ending, Failure> {
+    let global = &args.global;
+    match &args.command {
+        Command::Preview => setup::runtime(global)?.block_on(preview::run(global)),
+        Command::Up => setup::runtime(global)?.block_on(up::run(global)),
+        Command::Down => setup::runtime(global)?.block_on(down::run(global)),
+        Command::Output { name } => setup::runtime(global)?.block_on(output::run(global, name.as_deref())),
+        Command::State { command } => setup::runtime(global)?.block_on(state::run(global, command)),
+        Command::Graph { format } => graph::run(global, *format),
+        Command::Validate => validate::run(global),
+        Command::Schema => schema::run(),
+        Command::Init => init::run(global),
+        Command::Rehearse { command } => rehearse::run(global, command),
+        Command::Completions { shell } => completions::run(*shell),
+    }
+}

@@ -1,0 +1,57 @@
+//! `rayplat output [NAME]`
+
+use rayplat_engine::{
+    store::Checkpoint,
+    value::{Expr, Lookup, Planned, output_field},
+};
+use serde_json::{Map, Value};
+
+use crate::{
+    args::Global,
+    exit::{Ending, Failure},
+    report::out,
+    setup,
+};
+
+pub async fn run(global: &Global, name: Option<&str>) -> Result<Ending, Failure> {
+    let loaded = setup::manifest(&global.file)?;
+    let state = setup::stored(global, "output").await?;
+    let outputs = evaluate(&setup::offline(&loaded, Some(&state))?.outputs, &state);
+    let Some(name) = name else {
+        if global.json {
+            out(&Value::Object(outputs).to_string());
+        } else {
+            let width = outputs.keys().map(String::len).max().unwrap_or_default();
+            outputs.iter().for_each(|(name, value)| out(&format!("{name:width$}  {}", plain(value))));
+        }
+        return Ok(Ending::Done);
+    };
+    let Some(value) = outputs.get(name) else {
+        let names: Vec<&str> = outputs.keys().map(String::as_str).collect();
+        return Err(Failure::Usage {
+            message: format!("there is no output `{name}`"),
+            hint: format!("There are: {}.", names.join(", ")),
+        });
+    };
+    out(&if global.json { value.to_string() } else { plain(value) });
+    Ok(Ending::Done)
+}
+
+/// The outputs that can be known from the state; others are left out.
+pub fn evaluate(outputs: &[(String, Expr)], state: &Checkpoint) -> Map<String, Value> {
+    let lookup = |urn: &_, field: &str| match state.current(urn) {
+        Some(object) => {
+            output_field(&object.outputs, field).map_or(Lookup::Unknown, |value| Lookup::Known(value.clone()))
+        }
+        None => Lookup::Unknown,
+    };
+    let known = outputs.iter().filter_map(|(name, expr)| match expr.eval(&lookup) {
+        Ok(Planned::Known(value)) => Some((name.clone(), value)),
+        _ => None,
+    });
+    known.collect()
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

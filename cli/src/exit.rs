@@ -1,0 +1,179 @@
+//! From errors to exit codes: one kind of error, one code.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use rayplat_engine::{
+    error::{Error, ErrorClass, ProviderError},
+    stack::StackError,
+    store::StoreError,
+};
+use rayplat_resources::{platform::manifest::Diagnostics, rehearsal::RehearsalError};
+use serde_json::json;
+
+use crate::report::{out, style};
+
+/// How a command ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Done, or nothing to do.
+    Done,
+    /// A preview with changes.
+    Changes,
+    /// A run in which a step failed; it has been reported.
+    Incomplete,
+    /// A run that was stopped; it has been reported.
+    Interrupted,
+}
+
+/// Why a command could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The engine's.
+    #[error(transparent)]
+    Engine(#[from] Error),
+    /// A call outside a run.
+    #[error(transparent)]
+    Aws(#[from] ProviderError),
+    /// The manifest is wrong. Its text is a report by itself.
+    #[error("{0}")]
+    Manifest(Diagnostics),
+    /// The manifest cannot be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    NoManifest {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The emulated account.
+    #[error(transparent)]
+    Rehearsal(#[from] RehearsalError),
+    /// The platform cannot be built of a manifest that passed its checks.
+    #[error("the platform cannot be built: {0}")]
+    Platform(#[from] StackError),
+    /// The command line asks for something that cannot be.
+    #[error("{message}")]
+    Usage {
+        /// What.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The machine refuses.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Engine(Error::Store(error))
+    }
+}
+
+impl Failure {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Engine(error) => error.hint(),
+            Self::Aws(error) => error.hint.clone(),
+            Self::NoManifest { .. } => Some("Name it with -f FILE, or write one with `rayplat init`.".to_owned()),
+            Self::Rehearsal(error) => Some(error.hint()),
+            Self::Platform(_) => Some("This is a bug: the manifest passed its checks.".to_owned()),
+            Self::Usage { hint, .. } => Some(hint.clone()),
+            Self::Manifest(_) | Self::Io { .. } => None,
+        }
+    }
+
+    /// The code of each kind of error; the table is in `rayplat --help`.
+    fn code(&self) -> u8 {
+        match self {
+            Self::Usage { .. } => 64,
+            Self::Manifest(_) => 65,
+            Self::NoManifest { .. } => 66,
+            Self::Aws(error) => aws(error),
+            Self::Io { .. } | Self::Rehearsal(_) => 73,
+            Self::Platform(_) => 70,
+            Self::Engine(error) => match error {
+                Error::Store(StoreError::Locked { .. }) => 75,
+                Error::Store(StoreError::Damaged { .. } | StoreError::TooNew { .. }) => 74,
+                Error::Store(StoreError::Io { .. }) => 73,
+                Error::Binding { .. } => 78,
+                Error::Read { source, .. } | Error::Recovery { source, .. } => aws(source),
+                Error::Protected { .. } | Error::PlanOutdated(_) => 1,
+                Error::Interrupted(_) => 130,
+                Error::Store(StoreError::Illegal(_))
+                | Error::Stack { .. }
+                | Error::Eval { .. }
+                | Error::Cycle(_)
+                | Error::UnknownKind { .. } => 70,
+            },
+        }
+    }
+}
+
+fn aws(error: &ProviderError) -> u8 {
+    if error.class == ErrorClass::Denied { 77 } else { 69 }
+}
+
+/// Reports a failure and gives the process's exit code.
+pub fn code(result: Result<Ending, Failure>, json: bool) -> ExitCode {
+    match result {
+        Ok(Ending::Done) => ExitCode::SUCCESS,
+        Ok(Ending::Incomplete) => ExitCode::from(1),
+        Ok(Ending::Changes) => ExitCode::from(2),
+        Ok(Ending::Interrupted) => ExitCode::from(130),
+        Err(failure) => {
+            report(&failure, json);
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn report(failure: &Failure, json: bool) {
+    if json {
+        let diagnostics = match failure {
+            Failure::Manifest(found) => serde_json::to_value(found).unwrap_or_default(),
+            _ => serde_json::Value::Null,
+        };
+        let mut line = json!({"event": "error", "message": failure.to_string(), "exit_code": failure.code()});
+        if let Some(hint) = failure.hint() {
+            line["hint"] = hint.into();
+        }
+        if !diagnostics.is_null() {
+            line["diagnostics"] = diagnostics;
+        }
+        out(&line.to_string());
+        return;
+    }
+    if let Failure::Manifest(found) = failure {
+        eprint!("{found}");
+        return;
+    }
+    let style = style::stderr();
+    eprintln!("{}error:{} {failure}", style.error, style.reset);
+    let mut source = std::error::Error::source(failure);
+    let mut last = failure.to_string();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !last.contains(&text) {
+            eprintln!("  caused by: {text}");
+        }
+        last = text;
+        source = cause.source();
+    }
+    if let Some(hint) = failure.hint() {
+        eprintln!("{}hint:{} {hint}", style.hint, style.reset);
+    }
+}
+
+/// Help and version are no errors; everything else is wrong usage. 2 would mean
+/// "changes pending".
+pub fn usage(error: &clap::Error) -> ExitCode {
+    // A closed pipe is the only way in which this fails: nobody is left to tell.
+    drop(error.print());
+    if error.use_stderr() { ExitCode::from(64) } else { ExitCode::SUCCESS }
+}

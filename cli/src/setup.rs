@@ -1,0 +1,201 @@
+//! What a command works on: manifest, account, state, engine.
+
+use std::{
+    fs,
+    hash::{BuildHasher, Hasher, RandomState},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rayplat_engine::{
+    context::Clock,
+    ops::{Engine, Options},
+    provider::Registry,
+    retry::RetryPolicy,
+    store::{Checkpoint, StateStore},
+};
+use rayplat_resources::{
+    aws::{self, Clients, Connect, tls_certificate},
+    platform::{self, Platform, Setting, manifest, manifest::Loaded},
+    rehearsal::{Rehearsal, Seed, ec2},
+};
+use rayplat_state::{MemoryStore, SledStore};
+use tokio::runtime::Runtime;
+
+use crate::{args::Global, exit::Failure};
+
+/// The emulated account's digits, unless somebody asks for others.
+pub const REHEARSAL_ACCOUNT: &str = "123456789012";
+
+/// A command's surroundings.
+pub struct World {
+    /// The manifest.
+    pub loaded: Loaded,
+    /// The platform that it describes.
+    pub platform: Platform,
+    /// Where it stands.
+    pub setting: Setting,
+    /// The engine.
+    pub engine: Engine,
+    /// The emulated account, in a rehearsal.
+    pub rehearsal: Option<Rehearsal>,
+}
+
+/// The runtime: a rehearsal has a paused clock, in which minutes pass in milliseconds.
+pub fn runtime(global: &Global) -> Result<Runtime, Failure> {
+    let mut builder = if global.rehearse {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.start_paused(true);
+        builder
+    } else {
+        tokio::runtime::Builder::new_multi_thread()
+    };
+    builder.enable_all().build().map_err(|source| Failure::Io { what: "the runtime cannot start".to_owned(), source })
+}
+
+/// Reads and checks the manifest.
+pub fn manifest(path: &Path) -> Result<Loaded, Failure> {
+    let bytes = fs::read(path).map_err(|source| Failure::NoManifest { path: path.to_owned(), source })?;
+    // Support windows are days of UTC.
+    let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+    let today = today.parse().map_err(|error| Failure::Io {
+        what: "the date cannot be read".to_owned(),
+        source: std::io::Error::other(format!("{error}")),
+    })?;
+    manifest::load(&path.display().to_string(), &bytes, today).map_err(Failure::Manifest)
+}
+
+/// The folder `.rayplat` beside the manifest.
+fn folder(global: &Global) -> PathBuf {
+    let beside = global.file.parent().filter(|parent| !parent.as_os_str().is_empty());
+    beside.unwrap_or(Path::new(".")).join(".rayplat")
+}
+
+/// The folder of the state.
+pub fn state_folder(global: &Global) -> PathBuf {
+    match (&global.state, global.rehearse) {
+        (Some(folder), _) => folder.clone(),
+        (None, false) => folder(global).join("state"),
+        (None, true) => folder(global).join("rehearsal").join("state"),
+    }
+}
+
+/// May the command begin a state?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// It only looks: where there is no state, nothing is made.
+    Look,
+    /// It works.
+    Work,
+}
+
+fn open_store(global: &Global, access: Access, command: &str) -> Result<Arc<dyn StateStore>, Failure> {
+    let folder = state_folder(global);
+    if access == Access::Look && !SledStore::exists(&folder) {
+        return Ok(Arc::new(MemoryStore::default()));
+    }
+    Ok(Arc::new(SledStore::open(&folder, &format!("rayplat {command}"))?))
+}
+
+/// Opens everything for a command that talks to an account.
+pub async fn open(global: &Global, access: Access, command: &str) -> Result<World, Failure> {
+    let loaded = manifest(&global.file)?;
+    let store = open_store(global, access, command)?;
+    let region = loaded.manifest.region.clone();
+    let rehearsal = if global.rehearse { Some(account(global, access, &loaded)?) } else { None };
+    let clients = match &rehearsal {
+        Some(account) => account.clients(),
+        None => {
+            let endpoint = global.endpoint_url.clone();
+            aws::connect(&Connect { profile: global.profile.clone(), region: region.clone(), endpoint }).await
+        }
+    };
+    let identity = clients.identity().await?;
+    let binding = clients.binding(&identity);
+    let clock: Arc<dyn Clock> = match &rehearsal {
+        Some(account) => Arc::new(account.clone()),
+        None => Arc::new(clients.time_scale.clone()),
+    };
+    let options = Options {
+        parallelism: usize::from(global.parallelism),
+        retry: RetryPolicy::default(),
+        clock,
+        binding,
+        seed: if global.rehearse { global.seed } else { RandomState::new().build_hasher().finish() },
+    };
+    let engine = Engine::new(registry(&clients, rehearsal.as_ref()), store, options);
+    // The state's binding is checked before anything else is read.
+    engine.state(&loaded.manifest.name).await?;
+    let caller_arn = aws::resolve_principal(&clients, &identity).await?;
+    let setting = Setting { partition: identity.partition, account: identity.account, region, caller_arn };
+    let platform = platform::build(&loaded.manifest, &setting)?;
+    Ok(World { loaded, platform, setting, engine, rehearsal })
+}
+
+fn registry(clients: &Clients, rehearsal: Option<&Rehearsal>) -> Registry {
+    let mut registry = Registry::new();
+    aws::register(&mut registry, clients);
+    if let Some(account) = rehearsal {
+        let chain = account.issuer_chain();
+        registry.add(tls_certificate::IssuerCertificate::new(tls_certificate::FixedChain(chain)));
+    }
+    registry
+}
+
+/// The emulated account beside the state, with the network that the manifest names.
+fn account(global: &Global, access: Access, loaded: &Loaded) -> Result<Rehearsal, Failure> {
+    let seed =
+        Seed { account_id: REHEARSAL_ACCOUNT.to_owned(), region: loaded.manifest.region.clone(), seed: global.seed };
+    let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
+    let state = state_folder(global);
+    let folder = state.parent().unwrap_or(&state).join("account");
+    let account = if access == Access::Look && !folder.exists() {
+        Rehearsal::in_memory(&seed, now)
+    } else {
+        Rehearsal::open(&folder, &seed, now)?
+    };
+    seed_network(&account, loaded)?;
+    Ok(account)
+}
+
+/// Makes the VPC and subnets that a manifest names.
+pub fn seed_network(account: &Rehearsal, loaded: &Loaded) -> Result<(), Failure> {
+    let network = &loaded.manifest.network;
+    let subnets: Vec<&str> = network.subnet_ids.iter().map(String::as_str).collect();
+    let seeded =
+        account.with_account(|account| ec2::seed_network(account, Some(&network.vpc_id), &subnets, "10.0.0.0/16"));
+    seeded.map(drop).map_err(|message| Failure::Usage {
+        message: format!("the rehearsal account cannot have this network: {message}"),
+        hint: "Another manifest was rehearsed here with these names: delete .rayplat/rehearsal and start anew."
+            .to_owned(),
+    })
+}
+
+/// The state alone, for commands that need no account.
+pub async fn stored(global: &Global, command: &str) -> Result<Checkpoint, Failure> {
+    let folder = state_folder(global);
+    if !SledStore::exists(&folder) {
+        return Err(Failure::Usage {
+            message: format!("there is no state in {}", folder.display()),
+            hint: "Name the manifest with -f FILE (the state is beside it) or the folder with --state DIR; add --rehearse \
+                   for the rehearsal's."
+                .to_owned(),
+        });
+    }
+    let store = SledStore::open(&folder, &format!("rayplat {command}"))?;
+    let stored = store.load().await?;
+    Ok(rayplat_engine::journal::fold(&stored)?)
+}
+
+/// The platform without an account: for graphs and outputs, which do not depend on
+/// who asks.
+pub fn offline(loaded: &Loaded, state: Option<&Checkpoint>) -> Result<Platform, Failure> {
+    let binding = state.and_then(|state| state.meta.as_ref()).map(|meta| &meta.binding);
+    let setting = Setting {
+        partition: binding.map_or("aws", |binding| &binding.partition).to_owned(),
+        account: binding.map_or(REHEARSAL_ACCOUNT, |binding| &binding.account).to_owned(),
+        region: loaded.manifest.region.clone(),
+        caller_arn: "arn:aws:iam::123456789012:role/caller".to_owned(),
+    };
+    Ok(platform::build(&loaded.manifest, &setting)?)
+}

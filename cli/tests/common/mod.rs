@@ -1,0 +1,98 @@
+//! A hermetic place to run the program in: a folder of its own, no environment, no
+//! terminal, no network.
+
+#![allow(dead_code, clippy::unwrap_used)]
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+
+pub const QUICKSTART: &str = include_str!("../../../examples/quickstart.yaml");
+
+pub struct Place {
+    folder: tempfile::TempDir,
+}
+
+/// What a run left behind.
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Place {
+    /// A folder with the quick start as `rayplat.yaml`.
+    pub fn new() -> Self {
+        let place = Self::empty();
+        place.write("rayplat.yaml", QUICKSTART);
+        place
+    }
+
+    pub fn empty() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.file(name), text).unwrap();
+    }
+
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rayplat"));
+        command
+            .args(args)
+            .current_dir(self.path())
+            .env_clear()
+            .env("HOME", self.path())
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(&self, args: &[&str]) -> Ran {
+        Ran::from(self.command(args).output().unwrap())
+    }
+
+    /// Runs, and insists on success.
+    pub fn ok(&self, args: &[&str]) -> Ran {
+        let ran = self.run(args);
+        assert_eq!(ran.code, 0, "{args:?}\n{}\n{}", ran.stdout, ran.stderr);
+        ran
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+impl Ran {
+    /// The last line of standard output as JSON.
+    pub fn last_json(&self) -> serde_json::Value {
+        serde_json::from_str(self.stdout.lines().last().unwrap()).unwrap()
+    }
+}
+
+/// `{"created": n, ...}` with what is named; all else 0.
+pub fn summary(counts: &[(&str, u64)]) -> serde_json::Value {
+    let mut all = serde_json::json!({
+        "created": 0, "updated": 0, "replaced": 0, "deleted": 0, "unchanged": 0, "failed": 0, "skipped": 0,
+    });
+    for (name, count) in counts {
+        all[*name] = (*count).into();
+    }
+    all
+}

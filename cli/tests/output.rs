@@ -1,0 +1,54 @@
+//! `rayplat output`
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::Place;
+
+#[test]
+fn one_and_all() {
+    let place = Place::new();
+    place.ok(&["up", "--rehearse", "--yes"]);
+    let one = place.ok(&["output", "cluster_name", "--rehearse"]);
+    assert_eq!(one.stdout, "production-ray-cluster\n");
+    let all: serde_json::Value = serde_json::from_str(&place.ok(&["output", "--rehearse", "--json"]).stdout).unwrap();
+    for name in [
+        "cluster_arn",
+        "cluster_certificate_authority",
+        "cluster_endpoint",
+        "cluster_iam_role_arn",
+        "cluster_oidc_issuer_url",
+        "cluster_security_group_id",
+        "cluster_version",
+        "cloudwatch_log_group",
+        "cluster_autoscaler_iam_role_arn",
+        "cpu_node_group_id",
+        "cpu_node_group_status",
+        "gpu_node_group_id",
+        "gpu_fallback_node_group_id",
+        "kubeconfig_command",
+        "node_iam_role_arn",
+        "node_security_group_id",
+        "oidc_provider_arn",
+        "region",
+    ] {
+        assert!(all[name].as_str().is_some_and(|text| !text.is_empty()), "{name}: {}", all[name]);
+    }
+}
+
+#[test]
+fn an_unknown_name_is_told_the_known_ones() {
+    let place = Place::new();
+    place.ok(&["up", "--rehearse", "--yes"]);
+    let ran = place.run(&["output", "nope", "--rehearse"]);
+    assert_eq!(ran.code, 64);
+    assert!(ran.stderr.contains("cluster_endpoint"), "{}", ran.stderr);
+}
+
+#[test]
+fn without_a_state_it_says_where_it_looked() {
+    let ran = Place::new().run(&["output"]);
+    assert_eq!(ran.code, 64);
+    assert!(ran.stderr.contains(".rayplat/state"), "{}", ran.stderr);
+}

@@ -1,0 +1,150 @@
+//! The quick start's whole life on the emulated account.
+
+#![allow(clippy::unwrap_used)]
+
+use rayplat_engine::{
+    event::{Event, Summary},
+    plan::render::render,
+    provider::Action,
+};
+use rayplat_integration_tests::{QUICKSTART, World, failures};
+
+/// What the quick start is made of: see ARCHITECTURE.md for the edges between them.
+const RESOURCES: u64 = 30;
+
+async fn standing(seed: u64) -> World {
+    let world = World::new(seed);
+    let (report, events) = world.up(QUICKSTART).await.unwrap();
+    assert!(report.summary.complete(), "{:#?}", failures(&events));
+    assert_eq!(report.summary.created, RESOURCES);
+    world
+}
+
+/// What stands in the account that a platform could have left there.
+fn leftovers(world: &World) -> Vec<String> {
+    world.account.with_account(|account| {
+        let mut left: Vec<String> = Vec::new();
+        for (service, operation, list) in [
+            ("eks", "ListClusters", "clusters"),
+            ("iam", "ListOpenIDConnectProviders", "OpenIDConnectProviderList"),
+            ("logs", "DescribeLogGroups", "logGroups"),
+            ("ec2", "DescribeLaunchTemplates", "launchTemplates"),
+            ("kms", "ListAliases", "Aliases"),
+        ] {
+            let answer = account.handle(service, operation, &serde_json::json!({})).unwrap();
+            let items = answer[list].as_array().cloned().unwrap_or_default();
+            left.extend(items.iter().map(|item| format!("{service} {item}")));
+        }
+        let roles = account.handle("iam", "ListRoles", &serde_json::json!({})).unwrap();
+        for role in roles["Roles"].as_array().unwrap() {
+            let path = role["Path"].as_str().unwrap();
+            if !path.starts_with("/aws-reserved/") && !path.starts_with("/aws-service-role/") {
+                left.push(format!("iam {role}"));
+            }
+        }
+        let groups = account.handle("ec2", "DescribeSecurityGroups", &serde_json::json!({})).unwrap();
+        for group in groups["securityGroupInfo"].as_array().unwrap() {
+            if group["groupName"] != "default" {
+                left.push(format!("ec2 {group}"));
+            }
+        }
+        let keys = account.handle("kms", "ListKeys", &serde_json::json!({})).unwrap();
+        for key in keys["Keys"].as_array().unwrap() {
+            let id = serde_json::json!({"KeyId": key["KeyId"]});
+            let state = account.handle("kms", "DescribeKey", &id).unwrap()["KeyMetadata"]["KeyState"].clone();
+            if state != "PendingDeletion" {
+                left.push(format!("kms {key} {state}"));
+            }
+        }
+        left
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn up_again_down() {
+    let world = standing(1).await;
+    let again = world.preview(QUICKSTART).await.unwrap();
+    assert!(again.plan.is_empty(), "{}", render(&again.plan));
+
+    let (down, events) = world.down().await.unwrap();
+    assert!(down.summary.complete(), "{:#?}", failures(&events));
+    assert_eq!(down.summary.deleted, RESOURCES);
+    assert_eq!(leftovers(&world), Vec::<String>::new());
+}
+
+async fn change(from: &str, to: &str) -> (World, Summary, Vec<Event>) {
+    let world = standing(2).await;
+    let text = QUICKSTART.replace(from, to);
+    assert_ne!(text, QUICKSTART);
+    let (report, events) = world.up(&text).await.unwrap();
+    assert!(report.summary.complete(), "{:#?}", failures(&events));
+    let again = world.preview(&text).await.unwrap();
+    assert!(again.plan.is_empty(), "{}", render(&again.plan));
+    (world, report.summary, events)
+}
+
+fn unchanged_but(updated: u64, replaced: u64) -> Summary {
+    Summary { updated, replaced, unchanged: RESOURCES - updated - replaced, ..Summary::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pool_size_changes_in_place() {
+    let (_, summary, _) = change("cpu: {min: 2, max: 10}", "cpu: {min: 3, max: 12}").await;
+    assert_eq!(summary, unchanged_but(1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn retention_changes_in_place() {
+    let (_, summary, _) = change("  oidc:", "  logs: {retention_days: 30}\n  oidc:").await;
+    assert_eq!(summary, unchanged_but(1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_addon_configuration_changes_in_place() {
+    let addon = "addons:\n  coredns: {configuration: {autoScaling: {enabled: true, minReplicas: 6}}}\nnode_pools:";
+    let (_, summary, _) = change("node_pools:", addon).await;
+    assert_eq!(summary, unchanged_but(1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tag_changes_in_place() {
+    let (_, summary, _) = change("network:", "tags: {Team: ray}\nnetwork:").await;
+    assert_eq!((summary.created, summary.replaced, summary.deleted, summary.failed), (0, 0, 0, 0));
+    assert!(summary.updated >= 15, "{summary:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn control_plane_logs_change_in_place() {
+    let (_, summary, _) = change("  oidc:", "  logs: {types: [api, audit]}\n  oidc:").await;
+    assert_eq!(summary, unchanged_but(1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_instance_type_replaces_that_group_alone_new_before_old() {
+    let types = "cpu: {min: 2, max: 10, instance_types: [m6g.2xlarge]}";
+    let (_, summary, events) = change("cpu: {min: 2, max: 10}", types).await;
+    assert_eq!(summary, unchanged_but(0, 1));
+    let done: Vec<(String, Action)> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::StepFinished { urn, action, .. } => Some((urn.to_string(), *action)),
+            _ => None,
+        })
+        .collect();
+    let group = "aws:eks:NodeGroup/cpu".to_owned();
+    assert_eq!(done, [(group.clone(), Action::Create), (group, Action::Delete)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn drift_is_found_and_mended() {
+    let world = standing(3).await;
+    world.account.with_account(|account| {
+        let gone =
+            serde_json::json!({"logGroupName": "/aws/eks/production-ray-cluster/cluster", "retentionInDays": 90});
+        account.handle("logs", "PutRetentionPolicy", &gone).unwrap();
+    });
+    let preview = world.preview(QUICKSTART).await.unwrap();
+    assert_eq!(preview.plan.summary(), unchanged_but(1, 0), "{}", render(&preview.plan));
+    let (report, _) = world.up(QUICKSTART).await.unwrap();
+    assert_eq!(report.summary, unchanged_but(1, 0));
+}

@@ -1,0 +1,252 @@
+//! Rules of the control plane: version and support, endpoint, key, addons.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use jiff::ToSpan;
+
+use super::super::diagnostic::{Code, Diagnostic, nearest, quoted};
+use super::super::types::{Addons, Cluster, Support};
+use super::super::versions::{self, EXTENDED_PRICE, Version};
+use super::Context;
+
+/// The regions that rayplat knows of.
+const REGIONS: [&str; 38] = [
+    "af-south-1",
+    "ap-east-1",
+    "ap-east-2",
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-south-2",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ap-southeast-3",
+    "ap-southeast-4",
+    "ap-southeast-5",
+    "ap-southeast-6",
+    "ap-southeast-7",
+    "ca-central-1",
+    "ca-west-1",
+    "cn-north-1",
+    "cn-northwest-1",
+    "eu-central-1",
+    "eu-central-2",
+    "eu-north-1",
+    "eu-south-1",
+    "eu-south-2",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "il-central-1",
+    "me-central-1",
+    "me-south-1",
+    "mx-central-1",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-gov-east-1",
+    "us-gov-west-1",
+    "us-west-1",
+    "us-west-2",
+];
+
+/// How long before the end of standard support a manifest is warned.
+const NOTICE_DAYS: i32 = 60;
+
+pub fn check(context: &mut Context<'_>) {
+    let cluster: Cluster = context.section("/cluster").unwrap_or_default();
+    region(context);
+    version(context, &cluster);
+    endpoint(context, &cluster);
+    key_region(context, &cluster);
+    if let Some(addons) = context.section::<Addons>("/addons") {
+        needed_addons(context, &addons);
+    }
+}
+
+fn region(context: &mut Context<'_>) {
+    let region = context.json.get("region").and_then(|region| region.as_str());
+    let Some(region) = region.filter(|region| !REGIONS.contains(region)) else {
+        return;
+    };
+    let message = format!("rayplat does not know the region {region}");
+    let cure = match nearest(region, REGIONS) {
+        Some(near) => format!("did you mean {near}? If not, check that EKS is offered there"),
+        None => "check the name, and that EKS is offered there".to_owned(),
+    };
+    context.at("region", Diagnostic::warning(Code::Risk, message, cure));
+}
+
+fn version(context: &mut Context<'_>, cluster: &Cluster) {
+    const PATH: &str = "cluster.kubernetes_version";
+    let name = &cluster.kubernetes_version;
+    let today = context.today;
+    let newest = versions::newest_in_standard_support(today)
+        .map_or_else(|| versions::DEFAULT.to_owned(), |newest| format!("1.{}", newest.minor));
+    let Some(version) = versions::look_up(name) else {
+        let (oldest, latest) = (versions::ALL[0].minor, versions::ALL[versions::ALL.len() - 1].minor);
+        let minor: u32 = name.trim_start_matches("1.").parse().unwrap_or_default();
+        let (message, cure) = if minor < oldest {
+            (
+                format!("Kubernetes {name} is too old: EKS's support for it has ended or is about to"),
+                format!("write \"{newest}\"; an existing cluster is upgraded one minor version at a time"),
+            )
+        } else {
+            (
+                format!("Kubernetes {name} is newer than this rayplat knows (up to 1.{latest})"),
+                format!("write \"{newest}\", or use a newer rayplat"),
+            )
+        };
+        context.at(PATH, Diagnostic::error(Code::KubernetesVersion, message, cure));
+        return;
+    };
+    if version.extended_ends < today {
+        let message = format!("EKS's support for Kubernetes {name} ended on {}", version.extended_ends);
+        let cure = format!("write \"{newest}\"");
+        context.at(PATH, Diagnostic::error(Code::KubernetesVersion, message, cure));
+    } else if version.standard_ends < today {
+        past_standard(context, cluster, version, &newest);
+    } else if cluster.support == Support::Standard
+        && today.checked_add(NOTICE_DAYS.days()).is_ok_and(|horizon| version.standard_ends < horizon)
+    {
+        let message = format!(
+            "standard support for Kubernetes {name} ends on {}, and EKS then upgrades the control plane by itself",
+            version.standard_ends
+        );
+        let cure = format!("plan the upgrade to \"{newest}\", or write `support: extended` ({EXTENDED_PRICE})");
+        context.at(PATH, Diagnostic::warning(Code::KubernetesVersion, message, cure));
+    }
+}
+
+fn past_standard(context: &mut Context<'_>, cluster: &Cluster, version: Version, newest: &str) {
+    const PATH: &str = "cluster.kubernetes_version";
+    let name = &cluster.kubernetes_version;
+    let (standard, extended) = (version.standard_ends, version.extended_ends);
+    match cluster.support {
+        Support::Standard => {
+            let message =
+                format!("standard support for Kubernetes {name} ended on {standard}, and `support` is standard");
+            let cure = format!("write \"{newest}\", or `support: extended` until {extended} ({EXTENDED_PRICE})");
+            context.at(PATH, Diagnostic::error(Code::KubernetesVersion, message, cure));
+        }
+        Support::Extended => {
+            let message = format!("Kubernetes {name} is in extended support until {extended}: {EXTENDED_PRICE}");
+            let cure = format!("write \"{newest}\" to pay the standard price");
+            context.at(PATH, Diagnostic::warning(Code::KubernetesVersion, message, cure));
+        }
+    }
+}
+
+fn endpoint(context: &mut Context<'_>, cluster: &Cluster) {
+    let endpoint = &cluster.endpoint;
+    if !endpoint.public && !endpoint.private {
+        let found = Diagnostic::error(
+            Code::Conflict,
+            "the Kubernetes API would be reachable from nowhere: `public` and `private` are both false",
+            "write `private: true`; nodes reach the API through the VPC",
+        );
+        context.at("cluster.endpoint.private", found);
+    }
+    if !endpoint.public && !endpoint.public_cidrs.is_empty() {
+        let found = Diagnostic::error(
+            Code::Conflict,
+            "`public_cidrs` has no meaning while `public` is false",
+            "write `public: true`, or remove `public_cidrs`",
+        );
+        context.at_key("cluster.endpoint.public_cidrs", found);
+    }
+    let open = endpoint.public_cidrs.is_empty() || endpoint.public_cidrs.iter().any(|cidr| cidr == "0.0.0.0/0");
+    if endpoint.public && open {
+        let found = Diagnostic::warning(
+            Code::Risk,
+            "the whole internet can reach the Kubernetes API",
+            "write the networks of those who need it: `public_cidrs: [203.0.113.0/24]`",
+        );
+        context.at("cluster.endpoint.public", found);
+    }
+    let mut seen: Vec<IpNet> = Vec::new();
+    for (index, text) in endpoint.public_cidrs.iter().enumerate() {
+        let path = format!("cluster.endpoint.public_cidrs[{index}]");
+        match cidr(text) {
+            Err((message, cure)) => {
+                context.at(&path, Diagnostic::error(Code::BadFormat, message, cure));
+            }
+            Ok(net) => {
+                if let Some(around) = seen.iter().find(|other| other.contains(&net)) {
+                    let message = format!("{text} lies within {around}, which is there already");
+                    let found = Diagnostic::warning(Code::Conflict, message, "remove one of the two");
+                    context.at(&path, found);
+                }
+                seen.push(net);
+            }
+        }
+    }
+}
+
+/// A network as EKS takes it: IPv4 or IPv6, no host bits, not a private one.
+fn cidr(text: &str) -> Result<IpNet, (String, String)> {
+    let Ok(net) = text.parse::<IpNet>() else {
+        let message = format!("{} is not a network in CIDR notation", quoted(text));
+        let cure = match text.parse::<IpAddr>() {
+            Ok(IpAddr::V4(address)) => format!("write {address}/32 for this one address"),
+            Ok(IpAddr::V6(address)) => format!("write {address}/128 for this one address"),
+            Err(_) => "write an address and a prefix length, for example 203.0.113.0/24".to_owned(),
+        };
+        return Err((message, cure));
+    };
+    if net.addr() != net.network() {
+        return Err((
+            format!("{text} has bits set after the first {}", net.prefix_len()),
+            format!(
+                "write {}, the network, or {}/{} for the one address",
+                net.trunc(),
+                net.addr(),
+                net.max_prefix_len()
+            ),
+        ));
+    }
+    if matches!(net, IpNet::V4(v4) if v4.addr().is_private() && v4.prefix_len() >= 8) {
+        return Err((
+            format!("{text} is a private network: nobody comes from it to the public endpoint"),
+            "remove it; the VPC reaches the API through the private endpoint".to_owned(),
+        ));
+    }
+    Ok(net)
+}
+
+fn key_region(context: &mut Context<'_>, cluster: &Cluster) {
+    let region = context.json.get("region").and_then(|region| region.as_str());
+    let key_region = cluster.secrets_key_arn.as_deref().and_then(|arn| arn.split(':').nth(3));
+    let (Some(region), Some(key_region)) = (region, key_region) else {
+        return;
+    };
+    if region != key_region {
+        let found = Diagnostic::error(
+            Code::Conflict,
+            format!("the key is in {key_region} and the cluster in {region}: EKS takes keys of its own region only"),
+            format!("give a key of {region}, or remove the line for a key of the platform's own"),
+        );
+        context.at("cluster.secrets_key_arn", found);
+    }
+}
+
+fn needed_addons(context: &mut Context<'_>, addons: &Addons) {
+    for (name, given, _) in addons.all() {
+        let without = match name {
+            "vpc-cni" => "no node becomes ready",
+            "kube-proxy" => "no Service can be reached",
+            "coredns" => "no Service has a name",
+            _ => continue,
+        };
+        if given.is_some_and(|addon| !addon.enabled) {
+            let found = Diagnostic::warning(
+                Code::Risk,
+                format!("without {name} {without}"),
+                "remove `enabled: false`, unless something else does its work",
+            );
+            context.at(&format!("addons.{name}.enabled"), found);
+        }
+    }
+}

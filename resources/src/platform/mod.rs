@@ -1,0 +1,14 @@
+//! The Ray platform: what a manifest asks for, and the graph of resources
+//! that answers it.
+
+mod addons;
+mod build;
+mod cluster;
+mod identity;
+pub mod instance_types;
+pub mod manifest;
+mod outputs;
+mod policies;
+mod pools;
+
+pub use build::{Platform, Setting, build};
