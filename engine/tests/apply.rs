@@ -3,33 +3,24 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use common::{Cloud, Fault, Item, Moment, World, block, kinds::ThingInputs, res, stack, urn};
+use common::{
+    Fault, Item, MemoryStore, World, block,
+    kinds::registry,
+    res, stack, urn,
+    world::{failure, id},
+};
 use rayplat_engine::{
+    apply::Interrupt,
     error::{Error, ErrorClass, Leftover},
     event::{Event, Events, Summary},
     journal::{Intent, Record},
+    ops::Engine,
     provider::Action,
-    store::Phase,
     urn::Urn,
 };
 use tokio::time::Instant;
-
-fn failure(world: &World, of: &str) -> (ErrorClass, Leftover, String) {
-    let found = world.log.items().into_iter().find_map(|item| match item {
-        Item::Event(Event::StepFailed { urn: failed, error, leftover, .. }) if failed == urn(of) => {
-            Some((error.class, leftover, format!("{error} {}", error.hint.as_deref().unwrap_or_default())))
-        }
-        _ => None,
-    });
-    found.unwrap_or_else(|| panic!("{of} has not failed: {:#?}", world.log.items()))
-}
-
-fn id(world: &World, of: &str) -> String {
-    let [object] = world.cloud.of(&urn(of)).try_into().unwrap();
-    object.id
-}
 
 #[test]
 fn a_life_cycle() {
@@ -124,55 +115,6 @@ fn an_update_that_fails_still_lets_go_in_the_right_order_next_time() {
 }
 
 #[test]
-fn a_broken_object_is_replaced_even_if_its_deletion_fails_first() {
-    block(async {
-        let world = World::default();
-        let wanted = stack(&[res("Slow/a"), res("b").dep("Slow/a")]);
-        world.cloud.script("Create", "Slow/a", Fault::Failed, 1);
-        let report = world.try_up(&wanted).await.unwrap();
-        assert_eq!(report.summary, Summary { failed: 1, skipped: 1, ..Summary::default() });
-        let broken = id(&world, "Slow/a");
-        assert_eq!(failure(&world, "Slow/a").1, Leftover::Known(broken.clone()));
-        assert!(matches!(world.state().current(&urn("Slow/a")).unwrap().phase, Phase::Broken { .. }));
-
-        world.cloud.script("Delete", "Slow/a", Fault::Denied, 1);
-        let report = world.try_up(&wanted).await.unwrap();
-        assert_eq!((report.summary.replaced, report.summary.failed), (1, 1));
-        world.up(&wanted).await;
-        assert_ne!(id(&world, "Slow/a"), broken);
-        world.assert_settled(&wanted).await;
-    });
-}
-
-#[test]
-fn a_creation_that_can_never_be_finished_gives_way_to_other_inputs() {
-    block(async {
-        let world = World::default();
-        let wanted = |key| stack(&[res("Slow/a").key(key)]);
-        world.cloud.script("Describe", "Slow/a", Fault::Invalid, 1);
-        assert_eq!(world.try_up(&wanted("bad")).await.unwrap().summary.failed, 1);
-        assert!(matches!(failure(&world, "Slow/a").1, Leftover::Known(_)));
-        world.up(&wanted("good")).await;
-        world.assert_settled(&wanted("good")).await;
-    });
-}
-
-#[test]
-fn a_creation_without_permission_to_watch_it_is_taken_up_later() {
-    block(async {
-        let world = World::default();
-        let wanted = stack(&[res("Slow/a")]);
-        world.cloud.script("Describe", "Slow/a", Fault::Denied, 1);
-        assert_eq!(world.try_up(&wanted).await.unwrap().summary.failed, 1);
-        assert_eq!(failure(&world, "Slow/a").1, Leftover::Unknown);
-        let made = id(&world, "Slow/a");
-        let report = world.up(&wanted).await;
-        assert_eq!(report.summary, Summary { created: 1, ..Summary::default() });
-        assert_eq!(id(&world, "Slow/a"), made);
-    });
-}
-
-#[test]
 fn an_uncertain_replacement_becomes_what_it_needs_to_be() {
     let before =
         [res("Moody/m").value("one"), res("a").parent("Moody/m", "value"), res("Fixed/f").parent("Moody/m", "value")];
@@ -232,118 +174,6 @@ fn a_plan_is_outdated_rather_than_escalated() {
         assert_eq!(id(&world, "Precious/p"), kept);
         // Now that it is known, it is refused before anything is done.
         assert!(matches!(world.try_up(&wanted("two")).await, Err(Error::Protected { .. })));
-    });
-}
-
-#[test]
-fn lost_responses_and_late_objects_are_looked_for() {
-    for kind in ["Thing", "Fixed", "Key", "Slow"] {
-        for fault in [Fault::Lost, Fault::LostAndLate, Fault::Late, Fault::Before, Fault::Timeout] {
-            block(async {
-                let world = World::default();
-                let name = format!("{kind}/a");
-                let wanted = stack(&[res(&name), res("b").dep(&name)]);
-                world.cloud.script("Create", kind, fault, 1);
-                let report = world.up(&wanted).await;
-                assert_eq!(report.summary.created, 2, "{kind} {fault:?}");
-                world.assert_settled(&wanted).await;
-            });
-        }
-    }
-}
-
-#[test]
-fn an_object_that_appears_late_is_not_made_again_by_the_next_run() {
-    // The look fails too, so that the run ends without knowing; the next one comes at once.
-    for kind in ["Thing", "Fixed", "Key"] {
-        block(async {
-            let world = World::default();
-            let name = format!("{kind}/a");
-            let wanted = stack(&[res(&name)]);
-            world.cloud.script("Create", kind, Fault::LostAndLate, 1);
-            world.cloud.script(if kind == "Key" { "List" } else { "Find" }, kind, Fault::Denied, 1);
-            assert_eq!(world.try_up(&wanted).await.unwrap().summary.failed, 1);
-            assert_eq!(failure(&world, &name).1, Leftover::Unknown);
-            world.up(&wanted).await;
-            assert_eq!(world.log.called("Create"), ["a"], "{kind}");
-            world.assert_settled(&wanted).await;
-        });
-    }
-}
-
-#[test]
-fn an_object_that_reads_do_not_show_yet_is_not_given_up() {
-    block(async {
-        let world = World::default();
-        let wanted = stack(&[res("Key/a")]);
-        world.cloud.script("Create", "Key", Fault::Late, 1);
-        world.up(&wanted).await;
-        assert_eq!(world.up(&wanted).await.summary, Summary { unchanged: 1, ..Summary::default() });
-        assert_eq!(world.log.called("Create"), ["a"]);
-    });
-}
-
-#[test]
-fn a_successor_without_a_name_is_not_mistaken_for_its_predecessor() {
-    block(async {
-        let world = World::default();
-        let wanted = |key| stack(&[res("Key/a").key(key)]);
-        world.up(&wanted("one")).await;
-        let old = id(&world, "Key/a");
-        world.cloud.script("Create", "Key", Fault::LostAndLate, 1);
-        world.up(&wanted("two")).await;
-        assert_ne!(id(&world, "Key/a"), old);
-        world.assert_settled(&wanted("two")).await;
-    });
-}
-
-#[test]
-fn ours_is_adopted_when_the_state_is_lost() {
-    block(async {
-        let world = World::default();
-        let first = stack(&[res("a"), res("Fixed/b").dep("a"), res("Key/c").dep("a")]);
-        world.up(&first).await;
-        let ids: Vec<_> = world.cloud.objects().into_iter().map(|object| object.id).collect();
-        world.store.lose_everything();
-        // A key has no name: nothing in the account refuses a second one.
-        let wanted = stack(&[res("a").value("new"), res("Fixed/b").dep("a")]);
-        world.cloud.vanish(&id(&world, "Key/c"));
-        world.up(&wanted).await;
-        world.assert_settled(&wanted).await;
-        assert_eq!(world.cloud.objects().into_iter().map(|object| object.id).collect::<Vec<_>>(), ids[..2]);
-    });
-}
-
-#[test]
-fn ours_that_cannot_be_made_fit_is_refused_and_left_alone() {
-    block(async {
-        let world = World::default();
-        world.up(&stack(&[res("a")])).await;
-        world.store.lose_everything();
-        let report = world.try_up(&stack(&[res("a").key("other")])).await.unwrap();
-        assert_eq!(report.summary.failed, 1);
-        let (class, _, text) = failure(&world, "a");
-        assert_eq!(class, ErrorClass::AlreadyExists);
-        assert!(text.contains("its `key` cannot be changed"), "{text}");
-        assert_eq!(world.cloud.objects()[0].inputs.key, "k");
-    });
-}
-
-#[test]
-fn somebody_elses_is_refused_and_not_touched() {
-    block(async {
-        let world = World::default();
-        let inputs = ThingInputs { value: "theirs".into(), ..ThingInputs::default() };
-        let theirs = Cloud::planted(&urn("Fixed/a"), "fixed-a", "another stack", inputs.clone());
-        world.cloud.plant(theirs);
-        let report = world.try_up(&stack(&[res("Fixed/a"), res("b").dep("Fixed/a"), res("c")])).await.unwrap();
-        assert_eq!(report.summary, Summary { created: 1, failed: 1, skipped: 1, ..Summary::default() });
-        let (class, leftover, text) = failure(&world, "Fixed/a");
-        assert_eq!((class, leftover), (ErrorClass::AlreadyExists, Leftover::None));
-        assert!(text.contains("somebody else's and was not touched"), "{text}");
-        let [object] = world.cloud.of(&urn("Fixed/a")).try_into().unwrap();
-        assert_eq!((object.inputs, object.nonce.as_str()), (inputs, "another"));
-        assert!(world.state().current(&urn("Fixed/a")).is_none());
     });
 }
 
@@ -439,74 +269,6 @@ fn durations_are_learned() {
     });
 }
 
-#[test]
-fn the_first_interrupt_finishes_what_runs() {
-    block(async {
-        let world = World::default();
-        let wanted = stack(&[res("Slow/a"), res("Slow/b"), res("c").dep("Slow/a")]);
-        let interrupt = async {
-            tokio::time::sleep(Duration::from_secs(30)).await;
-            world.interrupt.raise();
-        };
-        let (report, ()) = tokio::join!(world.try_up(&wanted), interrupt);
-        let report = report.unwrap();
-        assert_eq!(report.summary, Summary { created: 2, skipped: 1, ..Summary::default() });
-        assert!(world.state().objects.values().all(|object| object.phase == Phase::Live));
-        let skipped = |item: &Item| matches!(item, Item::Event(Event::StepSkipped { because: None, .. }));
-        assert_eq!(world.log.items().iter().filter(|item| skipped(item)).count(), 1);
-
-        let again = World { interrupt: Default::default(), ..world };
-        again.up(&wanted).await;
-        again.assert_settled(&wanted).await;
-    });
-}
-
-#[test]
-fn the_second_interrupt_stops_at_once_and_nothing_is_lost() {
-    block(async {
-        let world = World::default();
-        let wanted = stack(&[res("Slow/a"), res("Slow/b"), res("c").dep("Slow/a")]);
-        let interrupt = async {
-            tokio::time::sleep(Duration::from_secs(30)).await;
-            world.interrupt.raise();
-            world.interrupt.raise();
-        };
-        let began = Instant::now();
-        let (report, ()) = tokio::join!(world.try_up(&wanted), interrupt);
-        assert_eq!(report.unwrap().summary, Summary { skipped: 3, ..Summary::default() });
-        assert!(began.elapsed() < Duration::from_secs(31));
-        let state = world.state();
-        assert_eq!(state.objects.len(), 2);
-        assert!(state.objects.values().all(|object| object.phase == Phase::Creating && object.id.is_some()));
-        world.check_integrity().unwrap();
-
-        let again = World { interrupt: Default::default(), ..world };
-        again.up(&wanted).await;
-        assert_eq!(again.log.called("Create").iter().filter(|name| *name != "c").count(), 2);
-        again.assert_settled(&wanted).await;
-    });
-}
-
-#[test]
-fn an_interrupt_while_reading_ends_the_run() {
-    block(async {
-        let world = World::default();
-        let wanted = stack(&[res("a")]);
-        world.up(&wanted).await;
-        world.cloud.script("Describe", "a", Fault::Timeout, 100);
-        let interrupt = async {
-            tokio::time::sleep(Duration::from_secs(10)).await;
-            world.interrupt.raise();
-        };
-        let began = Instant::now();
-        let nothing = stack(&[]);
-        let (report, ()) = tokio::join!(world.try_up(&nothing), interrupt);
-        assert!(matches!(report, Err(Error::Interrupted(_))), "{report:?}");
-        assert!(began.elapsed() < Duration::from_secs(11));
-        assert_eq!(world.log.called("Delete"), Vec::<String>::new());
-    });
-}
-
 /// Where in the log something is.
 fn position(items: &[Item], what: &str, matches: impl Fn(&Item) -> bool) -> usize {
     items.iter().position(matches).unwrap_or_else(|| panic!("no {what} in {items:#?}"))
@@ -586,25 +348,6 @@ fn the_last_event_comes_after_everything_is_kept() {
 }
 
 #[test]
-fn a_store_that_fails_stops_the_run_before_the_next_call() {
-    for write in 2..6 {
-        block(async {
-            let world = World::default();
-            let wanted = stack(&[res("a"), res("b").dep("a"), res("c").dep("b")]);
-            world.store.stop_at(Some((write, Moment::Refused)));
-            assert!(matches!(world.try_up(&wanted).await, Err(Error::Store(_))), "write {write}");
-            world.check_integrity().unwrap();
-            let calls = world.cloud.calls();
-            tokio::time::sleep(Duration::from_secs(60)).await;
-            assert_eq!(world.cloud.calls(), calls, "write {write}");
-            world.store.stop_at(None);
-            world.up(&wanted).await;
-            world.assert_settled(&wanted).await;
-        });
-    }
-}
-
-#[test]
 fn another_place_is_refused_before_anything_is_read() {
     block(async {
         let mut world = World::default();
@@ -660,6 +403,37 @@ fn a_preview_writes_nothing_and_changes_nothing() {
         assert_eq!(preview.plan.summary(), Summary { created: 1, updated: 1, ..Summary::default() });
         assert_eq!(world.store.durable(), kept);
         assert_eq!(world.cloud.objects().len(), objects);
+    });
+}
+
+#[test]
+fn a_store_and_an_engine_are_all_an_embedder_needs() {
+    block(async {
+        let world = World::default();
+        let store = Arc::new(MemoryStore::default());
+        let engine = Engine::new(registry(&world.cloud), store.clone(), world.options.clone());
+        let wanted = stack(&[res("a"), res("b").dep("a")]);
+        let (events, mut reader) = Events::channel();
+        let report = engine.up(&wanted, events, Interrupt::default(), |plan| plan.steps.len() == 2).await.unwrap();
+        assert_eq!(report.summary, Summary { created: 2, ..Summary::default() });
+        assert_eq!(store.stored.lock().unwrap().checkpoint, report.state);
+        assert_eq!(engine.state(common::STACK).await.unwrap(), report.state);
+        let mut told = Vec::new();
+        while let Ok(event) = reader.try_recv() {
+            let event = serde_json::to_value(event).unwrap();
+            told.push(format!("{} {}", event["event"].as_str().unwrap(), event["urn"].as_str().unwrap_or_default()));
+        }
+        let expected = [
+            "run_started ",
+            "step_started test:Thing/a",
+            "step_finished test:Thing/a",
+            "step_started test:Thing/b",
+            "step_finished test:Thing/b",
+            "run_finished ",
+        ];
+        assert_eq!(told, expected);
+        let report = engine.down(common::STACK, Events::none(), Interrupt::default(), |_| true).await.unwrap();
+        assert_eq!(report.summary, Summary { deleted: 2, ..Summary::default() });
     });
 }
 

@@ -12,7 +12,7 @@ use common::{
     stack,
 };
 use petgraph::{algo::is_cyclic_directed, graph::DiGraph};
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::RngSeed};
 use rayplat_engine::{
     plan::{Plan, Reason, StepId, plan, render::render},
     provider::{Action, ReplaceOrder},
@@ -213,8 +213,16 @@ fn check(desired: &Stack, state: &Checkpoint, plan: &Plan) -> Result<(), TestCas
     Ok(())
 }
 
+/// Four times the usual, unless PROPTEST_CASES says otherwise.
+fn cases() -> ProptestConfig {
+    let usual = ProptestConfig::default();
+    ProptestConfig { cases: usual.cases * 4, ..usual }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+    // The same cases each time: a failure must not come and go with the weather. Look for new ones
+    // with PROPTEST_CASES and another seed.
+    #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(7), failure_persistence: None, ..cases() })]
 
     #[test]
     fn plans_are_sound(specs in specs()) {

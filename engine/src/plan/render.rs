@@ -10,6 +10,10 @@ use crate::{
 /// The whole plan. Steps are named `verb URN#GENERATION`.
 pub fn render(plan: &Plan) -> String {
     let mut text = String::new();
+    let mut before = vec![Vec::new(); plan.steps.len()];
+    for (from, to) in &plan.edges {
+        before[to.index()].push(name(&plan.steps[from.index()]));
+    }
     for step in &plan.steps {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{}{}", name(step), notes(step));
@@ -18,12 +22,7 @@ pub fn render(plan: &Plan) -> String {
             let new = change.new.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
             let _ = writeln!(text, "    {}: {old} -> {new}", change.path);
         }
-        let mut before: Vec<String> = plan
-            .edges
-            .iter()
-            .filter(|(_, to)| *to == step.id)
-            .map(|(from, _)| name(&plan.steps[from.index()]))
-            .collect();
+        let mut before = std::mem::take(&mut before[step.id.index()]);
         before.sort();
         if !before.is_empty() {
             let _ = writeln!(text, "    after {}", before.join(", "));

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, dead_code, unused_imports, missing_docs)]
 
 pub mod cloud;
+pub mod golden;
 pub mod kinds;
 pub mod log;
 pub mod random;

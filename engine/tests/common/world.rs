@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, future::Future, sync::Arc};
 
 use rayplat_engine::{
     apply::Interrupt,
-    error::Error,
+    error::{Error, ErrorClass, Leftover},
     event::{Event, Events},
     journal::fold,
     ops::{Engine, Options, Preview, Report},
@@ -281,4 +281,21 @@ impl World {
         assert!(again.plan.is_empty(), "{}", rayplat_engine::plan::render::render(&again.plan));
         assert!(again.plan.forget.is_empty() && again.plan.relinks.is_empty(), "{:?}", again.plan);
     }
+}
+
+/// How a resource's step failed: class, leftover, text and hint.
+pub fn failure(world: &World, of: &str) -> (ErrorClass, Leftover, String) {
+    let found = world.log.items().into_iter().find_map(|item| match item {
+        Item::Event(Event::StepFailed { urn: failed, error, leftover, .. }) if failed == urn(of) => {
+            Some((error.class, leftover, format!("{error} {}", error.hint.as_deref().unwrap_or_default())))
+        }
+        _ => None,
+    });
+    found.unwrap_or_else(|| panic!("{of} has not failed: {:#?}", world.log.items()))
+}
+
+/// The id of a resource's only object.
+pub fn id(world: &World, of: &str) -> String {
+    let [object] = world.cloud.of(&urn(of)).try_into().unwrap();
+    object.id
 }
