@@ -1,6 +1,8 @@
 //! A platform on an emulated account, for tests: up, down, preview, and questions to
 //! the account.
 
+pub mod python;
+
 use std::sync::Arc;
 
 use rayplat_engine::{
