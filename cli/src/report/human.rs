@@ -101,7 +101,7 @@ impl Progress {
             Event::StepSkipped { urn, action, because, .. } => {
                 let because =
                     because.as_ref().map_or_else(|| "the run was stopped".to_owned(), |urn| format!("{urn} failed"));
-                self.line(&format!("skipped to {} {urn}: {because}", action.verb()));
+                self.line(&format!("skipped: {} {urn} ({because})", action.verb()));
             }
             Event::RunStarted { .. } | Event::RunFinished { .. } => {}
         }
@@ -111,7 +111,9 @@ impl Progress {
         let bar = self.bars.as_ref().map(|bars| {
             let bar = bars.add(ProgressBar::new_spinner());
             // The template is a constant of ours.
-            bar.set_style(ProgressStyle::with_template("  {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()));
+            bar.set_style(
+                ProgressStyle::with_template("  {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
+            );
             bar
         });
         // Long ones are announced where nothing is kept up to date.
