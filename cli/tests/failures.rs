@@ -5,14 +5,14 @@
 mod common;
 
 use common::{Place, summary};
-use serde_json::{Value, json};
+use rayplat_resources::rehearsal::{LifecycleFailure, Rehearsal, Seed};
 
 /// Changes the life cycles that fail in the rehearsal's account.
-fn set_failures(place: &Place, failures: &Value) {
-    let file = place.file(".rayplat/rehearsal/account/account.json");
-    let mut account: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-    account["failures"] = failures.clone();
-    std::fs::write(file, account.to_string()).unwrap();
+fn set_failures(place: &Place, failures: Vec<LifecycleFailure>) {
+    let seed = Seed { account_id: "123456789012".to_owned(), region: "us-east-1".to_owned(), seed: 1 };
+    let account = Rehearsal::open(&place.file(".rayplat/rehearsal/account"), &seed, 0).unwrap();
+    account.with_account(|account| account.failures = failures);
+    account.save().unwrap();
 }
 
 /// A place with an empty account, in which the CPU pool's nodes will not come up.
@@ -20,15 +20,13 @@ fn failing() -> Place {
     let place = Place::new();
     place.ok(&["up", "--rehearse", "--yes"]);
     place.ok(&["down", "--rehearse", "--yes"]);
-    set_failures(
-        &place,
-        &json!([{
-            "what": "nodegroup/production-ray-cluster/cpu-*",
-            "phase": "create",
-            "code": "NodeCreationFailure",
-            "message": "Instances failed to join the kubernetes cluster",
-        }]),
-    );
+    let failure = LifecycleFailure {
+        what: "nodegroup/production-ray-cluster/cpu-*".to_owned(),
+        phase: "create".to_owned(),
+        code: "NodeCreationFailure".to_owned(),
+        message: "Instances failed to join the kubernetes cluster".to_owned(),
+    };
+    set_failures(&place, vec![failure]);
     place
 }
 
@@ -54,7 +52,7 @@ fn the_next_run_goes_on_from_there() {
     assert_eq!(ran.code, 1);
     assert_eq!(ran.last_json()["event"], "run_finished");
     assert_eq!(ran.last_json()["summary"], summary(&[("created", 27), ("failed", 1), ("skipped", 2)]));
-    set_failures(&place, &json!([]));
+    set_failures(&place, Vec::new());
     let preview = place.run(&["preview", "--rehearse"]);
     assert_eq!(preview.code, 2);
     assert!(preview.stdout.contains("cpu  its creation failed: "), "{}", preview.stdout);

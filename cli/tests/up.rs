@@ -85,7 +85,8 @@ fn a_rehearsal_tells_programs_too_before_the_last_line() {
     let chain: Vec<&str> =
         told["critical_path"].as_array().unwrap().iter().map(|link| link["urn"].as_str().unwrap()).collect();
     assert!(chain.contains(&"aws:eks:Cluster/main"), "{chain:?}");
-    assert_eq!(told["calls"]["eks"]["CreateCluster"], 1);
+    // Sent again while IAM does not show the role yet.
+    assert!(told["calls"]["eks"]["CreateCluster"].as_u64().unwrap() >= 1, "{told}");
     let down = place.ok(&["down", "--rehearse", "--yes", "--json"]);
     let down: Vec<serde_json::Value> = down.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(down[down.len() - 2]["floor_ms"].as_u64().unwrap() > 60_000, "deletions are life cycles too");
