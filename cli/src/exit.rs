@@ -100,7 +100,9 @@ impl Failure {
             Self::Manifest(_) => 65,
             Self::NoManifest { .. } => 66,
             Self::Aws(error) => aws(error),
-            Self::Io { .. } | Self::Rehearsal(_) => 73,
+            Self::Io { .. } | Self::Rehearsal(RehearsalError::Io { .. }) => 73,
+            Self::Rehearsal(RehearsalError::Damaged { .. }) => 74,
+            Self::Rehearsal(RehearsalError::Other { .. }) => 78,
             Self::Platform(_) => BUG,
             Self::Engine(error) => match error {
                 Error::Store(StoreError::Locked { .. }) => 75,
@@ -195,4 +197,47 @@ pub fn usage(error: &clap::Error) -> ExitCode {
     // A closed pipe is the only way in which this fails: nobody is left to tell.
     drop(error.print());
     if error.use_stderr() { ExitCode::from(64) } else { ExitCode::SUCCESS }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn every_kind_of_error_has_its_code() {
+        let urn: rayplat_engine::urn::Urn = "k/a".parse().unwrap();
+        let text = || "x".to_owned();
+        let io = || std::io::Error::other("x");
+        let denied = || ProviderError::new(ErrorClass::Denied, "x");
+        let ambiguous = || ProviderError::new(ErrorClass::Ambiguous, "x");
+        let damaged = StoreError::Damaged { place: text(), reason: text(), kept: None };
+        let newer = StoreError::TooNew { place: text(), found: 2, supported: 1 };
+        let table: Vec<(Failure, u8)> = vec![
+            (Failure::Usage { message: text(), hint: text() }, 64),
+            (Error::Protected { urn: urn.clone(), reason: text() }.into(), 65),
+            (Failure::NoManifest { path: "x".into(), source: io() }, 66),
+            (ambiguous().into(), 69),
+            (Error::Read { urn: urn.clone(), source: ambiguous() }.into(), 69),
+            (Error::Stack { urn: urn.clone(), reason: text() }.into(), 70),
+            (Error::Cycle(vec![urn.clone()]).into(), 70),
+            (StoreError::Illegal(text()).into(), 70),
+            (Failure::Io { what: text(), source: io() }, 73),
+            (StoreError::Io { place: text(), reason: text() }.into(), 73),
+            (RehearsalError::Io { place: "x".into(), source: io() }.into(), 73),
+            (damaged.into(), 74),
+            (newer.into(), 74),
+            (RehearsalError::Damaged { place: "x".into(), reason: text() }.into(), 74),
+            (StoreError::Locked { holder: text() }.into(), 75),
+            (denied().into(), 77),
+            (Error::Recovery { urn, source: denied() }.into(), 77),
+            (Error::Binding { bound: text(), found: text() }.into(), 78),
+            (RehearsalError::Other { place: "x".into(), found: text(), wanted: text() }.into(), 78),
+            (Error::Interrupted(text()).into(), 130),
+        ];
+        for (failure, code) in table {
+            assert_eq!(failure.code(), code, "{failure:?}");
+        }
+    }
 }

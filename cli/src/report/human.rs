@@ -132,7 +132,7 @@ impl Progress {
                 }
             }
             Event::StepSkipped { urn, action, because, .. } => {
-                self.ended(urn);
+                self.drop_line(urn);
                 let because =
                     because.as_ref().map_or_else(|| "the run was stopped".to_owned(), |urn| format!("{urn} failed"));
                 self.line(&format!("skipped to {} {urn}: {because}", action.verb()));
@@ -161,14 +161,18 @@ impl Progress {
     }
 
     fn ended(&mut self, urn: &Urn) {
+        self.drop_line(urn);
+        if let Some(total) = &mut self.total {
+            total.ended += 1;
+        }
+    }
+
+    fn drop_line(&mut self, urn: &Urn) {
         if let Some(bar) = self.running.remove(urn).and_then(|running| running.bar) {
             bar.finish_and_clear();
             if let Some(bars) = &self.bars {
                 bars.remove(&bar);
             }
-        }
-        if let Some(total) = &mut self.total {
-            total.ended += 1;
         }
     }
 
