@@ -1,6 +1,8 @@
 //! A platform on an emulated account, for tests: up, down, preview, and questions to
 //! the account.
 
+pub mod python;
+
 use std::sync::Arc;
 
 use rayplat_engine::{
@@ -18,6 +20,7 @@ use rayplat_resources::{
     rehearsal::{Rehearsal, Seed, ec2},
 };
 use rayplat_state::MemoryStore;
+use serde_json::{Value, json};
 
 /// The quick start, as users have it.
 pub const QUICKSTART: &str = include_str!("../../examples/quickstart.yaml");
@@ -146,4 +149,70 @@ pub fn failures(events: &[Event]) -> Vec<String> {
             _ => None,
         })
         .collect()
+}
+
+/// What stands in the account that a platform could have put there, one line each.
+/// Keys that wait for their end, and what AWS made by itself, do not count.
+pub fn leftovers(world: &World) -> Vec<String> {
+    world.account.with_account(|account| {
+        let mut ask = |service: &str, operation: &str, params: Value| {
+            account.handle(service, operation, &params).unwrap_or_else(|error| panic!("{operation}: {error:?}"))
+        };
+        let mut left: Vec<String> = Vec::new();
+        for (service, operation, list) in [
+            ("iam", "ListOpenIDConnectProviders", "OpenIDConnectProviderList"),
+            ("logs", "DescribeLogGroups", "logGroups"),
+            ("ec2", "DescribeLaunchTemplates", "launchTemplates"),
+            ("kms", "ListAliases", "Aliases"),
+        ] {
+            let answer = ask(service, operation, json!({}));
+            left.extend(list_of(&answer[list]).map(|_| format!("{service} {operation}")));
+        }
+        for name in list_of(&ask("eks", "ListClusters", json!({}))["clusters"]) {
+            left.push("eks cluster".to_owned());
+            for (operation, list) in [
+                ("ListNodegroups", "nodegroups"),
+                ("ListAddons", "addons"),
+                ("ListAccessEntries", "accessEntries"),
+                ("ListPodIdentityAssociations", "associations"),
+            ] {
+                let answer = ask("eks", operation, json!({"clusterName": name}));
+                left.extend(list_of(&answer[list]).map(|_| format!("eks {operation}")));
+            }
+        }
+        for role in list_of(&ask("iam", "ListRoles", json!({}))["Roles"]) {
+            let path = role["Path"].as_str().unwrap_or_default();
+            if path.starts_with("/aws-reserved/") || path.starts_with("/aws-service-role/") {
+                continue;
+            }
+            left.push("iam role".to_owned());
+            let name = json!({"RoleName": role["RoleName"]});
+            let attached = ask("iam", "ListAttachedRolePolicies", name.clone());
+            left.extend(
+                list_of(&attached["AttachedPolicies"]).map(|policy| format!("iam attached {}", policy["PolicyArn"])),
+            );
+            let inline = ask("iam", "ListRolePolicies", name);
+            left.extend(list_of(&inline["PolicyNames"]).map(|policy| format!("iam inline {policy}")));
+        }
+        for group in list_of(&ask("ec2", "DescribeSecurityGroups", json!({}))["securityGroupInfo"]) {
+            if group["groupName"] != "default" {
+                left.push("ec2 security group".to_owned());
+                let of_it = json!({"Filter": [{"Name": "group-id", "Value": [group["groupId"]]}]});
+                let rules = ask("ec2", "DescribeSecurityGroupRules", of_it);
+                left.extend(list_of(&rules["securityGroupRuleSet"]).map(|_| "ec2 rule".to_owned()));
+            }
+        }
+        for key in list_of(&ask("kms", "ListKeys", json!({}))["Keys"]) {
+            let about = ask("kms", "DescribeKey", json!({"KeyId": key["KeyId"]}));
+            if about["KeyMetadata"]["KeyState"] != "PendingDeletion" {
+                left.push("kms key".to_owned());
+            }
+        }
+        left.sort();
+        left
+    })
+}
+
+fn list_of(value: &Value) -> impl Iterator<Item = Value> + use<> {
+    value.as_array().cloned().unwrap_or_default().into_iter()
 }

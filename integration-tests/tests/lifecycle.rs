@@ -7,7 +7,7 @@ use rayplat_engine::{
     plan::render::render,
     provider::Action,
 };
-use rayplat_integration_tests::{QUICKSTART, World, failures};
+use rayplat_integration_tests::{QUICKSTART, World, failures, leftovers};
 
 /// What the quick start is made of: see ARCHITECTURE.md for the edges between them.
 const RESOURCES: u64 = 30;
@@ -18,46 +18,6 @@ async fn standing(seed: u64) -> World {
     assert!(report.summary.complete(), "{:#?}", failures(&events));
     assert_eq!(report.summary.created, RESOURCES);
     world
-}
-
-/// What stands in the account that a platform could have left there.
-fn leftovers(world: &World) -> Vec<String> {
-    world.account.with_account(|account| {
-        let mut left: Vec<String> = Vec::new();
-        for (service, operation, list) in [
-            ("eks", "ListClusters", "clusters"),
-            ("iam", "ListOpenIDConnectProviders", "OpenIDConnectProviderList"),
-            ("logs", "DescribeLogGroups", "logGroups"),
-            ("ec2", "DescribeLaunchTemplates", "launchTemplates"),
-            ("kms", "ListAliases", "Aliases"),
-        ] {
-            let answer = account.handle(service, operation, &serde_json::json!({})).unwrap();
-            let items = answer[list].as_array().cloned().unwrap_or_default();
-            left.extend(items.iter().map(|item| format!("{service} {item}")));
-        }
-        let roles = account.handle("iam", "ListRoles", &serde_json::json!({})).unwrap();
-        for role in roles["Roles"].as_array().unwrap() {
-            let path = role["Path"].as_str().unwrap();
-            if !path.starts_with("/aws-reserved/") && !path.starts_with("/aws-service-role/") {
-                left.push(format!("iam {role}"));
-            }
-        }
-        let groups = account.handle("ec2", "DescribeSecurityGroups", &serde_json::json!({})).unwrap();
-        for group in groups["securityGroupInfo"].as_array().unwrap() {
-            if group["groupName"] != "default" {
-                left.push(format!("ec2 {group}"));
-            }
-        }
-        let keys = account.handle("kms", "ListKeys", &serde_json::json!({})).unwrap();
-        for key in keys["Keys"].as_array().unwrap() {
-            let id = serde_json::json!({"KeyId": key["KeyId"]});
-            let state = account.handle("kms", "DescribeKey", &id).unwrap()["KeyMetadata"]["KeyState"].clone();
-            if state != "PendingDeletion" {
-                left.push(format!("kms {key} {state}"));
-            }
-        }
-        left
-    })
 }
 
 #[tokio::test(start_paused = true)]

@@ -61,6 +61,30 @@ fn graph(count: usize) -> Result<Stack, Box<dyn Error>> {
     Ok(stack)
 }
 
+/// How often the whole of this, run once more under strace, asked the kernel for an fsync;
+/// `None` where there is no strace.
+fn fsyncs(count: usize) -> Option<usize> {
+    if std::env::var_os(COUNTED).is_some() {
+        return None;
+    }
+    let log = std::env::temp_dir().join(format!("rayplat-noop-graph-{}.strace", std::process::id()));
+    let status = std::process::Command::new("strace")
+        .args(["-f", "-e", "trace=fsync,fdatasync", "-o"])
+        .arg(&log)
+        .arg(std::env::current_exe().ok()?)
+        .arg(count.to_string())
+        .env(COUNTED, "1")
+        .stdout(std::process::Stdio::null())
+        .status();
+    let calls = status.ok().filter(std::process::ExitStatus::success).and_then(|_| std::fs::read_to_string(&log).ok());
+    // The log may not be there; it is only a temporary file.
+    drop(std::fs::remove_file(&log));
+    calls.map(|text| text.lines().filter(|line| line.contains("sync(") && !line.contains("resumed")).count())
+}
+
+/// Set for the run that is counted.
+const COUNTED: &str = "RAYPLAT_NOOP_GRAPH_COUNTED";
+
 /// The most memory this process has held, in MB (Linux).
 fn peak_memory_mb() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
@@ -77,7 +101,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     std::fs::remove_dir_all(&folder)?;
     #[allow(clippy::print_stdout)] // the benchmark's output
     {
-        println!("{}", result?);
+        let mut result = result?;
+        result["fsyncs"] = fsyncs(count).into();
+        println!("{result}");
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Durable state stores behind the engine's port.
 
 mod codec;
+mod head;
 mod keys;
 mod lock;
 mod memory;

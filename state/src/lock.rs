@@ -5,6 +5,7 @@ use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{Read, Seek, SeekFrom, Write},
     path::Path,
+    time::Duration,
 };
 
 use rayplat_engine::store::StoreError;
@@ -46,6 +47,10 @@ impl std::fmt::Display for Holder {
     }
 }
 
+/// So often, 10 ms apart, the lock is tried: a process that some thread of the last holder
+/// was just starting (sled runs `sync` when it opens) has the file open for a moment more.
+const PATIENCE: u32 = 20;
+
 /// Held as long as this value lives.
 #[derive(Debug)]
 pub(crate) struct Lock {
@@ -57,10 +62,17 @@ impl Lock {
         let io =
             |error: std::io::Error| StoreError::Io { place: path.display().to_string(), reason: error.to_string() };
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { holder: describe(&mut file) }),
-            Err(TryLockError::Error(error)) => return Err(io(error)),
+        let mut tries = PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if tries > 0 => {
+                    tries -= 1;
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { holder: describe(&mut file) }),
+                Err(TryLockError::Error(error)) => return Err(io(error)),
+            }
         }
         let text = serde_json::to_string(holder).map_err(|error| io(std::io::Error::other(error)))?;
         file.set_len(0).map_err(io)?;

@@ -26,6 +26,7 @@ use sled::{Batch, InlineArray};
 
 use crate::{
     codec::{self, DecodeError, FORMAT},
+    head::{Head, Position},
     keys,
     lock::{Holder, Lock},
 };
@@ -49,6 +50,7 @@ struct Inner {
     // sled's handle is one thread's at a time; one writer is all we need.
     db: Mutex<Db>,
     folder: PathBuf,
+    head: Head,
     flushes: AtomicU64,
     _lock: Lock,
 }
@@ -84,7 +86,9 @@ impl SledStore {
             Err(error) => return Err(io(error)),
         }
         let db = open_database(folder, &database)?;
+        let head = Head::new(folder);
         if !mark.exists() {
+            head.write(Position::default()).and_then(|()| head.sync()).map_err(io)?;
             db.flush().map_err(io)?;
             fs::write(&mark, format!("{FORMAT}\n")).map_err(io)?;
             fs::File::open(&mark).and_then(|file| file.sync_all()).map_err(io)?;
@@ -94,6 +98,7 @@ impl SledStore {
             inner: Arc::new(Inner {
                 db: Mutex::new(db),
                 folder: folder.to_owned(),
+                head,
                 flushes: AtomicU64::new(0),
                 _lock: lock,
             }),
@@ -101,6 +106,7 @@ impl SledStore {
         // Damage is found now, not in the middle of a run.
         let stored = store.inner.load()?;
         journal::fold(&stored).map_err(|error| store.inner.damaged(&error.to_string()))?;
+        store.inner.check_head(&stored)?;
         Ok(store)
     }
 
@@ -244,7 +250,23 @@ impl Inner {
         for entry in entries {
             batch.insert(keys::entry(entry.run, entry.seq), self.encode(entry)?);
         }
-        self.write(batch)
+        self.write(batch)?;
+        match entries.last() {
+            Some(last) => self.head.write(Position { run: last.run, seq: last.seq }).map_err(|error| self.io(&error)),
+            None => Ok(()),
+        }
+    }
+
+    /// The database must be at least as far as the head says: sled takes a damaged log
+    /// for a torn one and goes on without it.
+    fn check_head(&self, stored: &Stored) -> Result<(), StoreError> {
+        let head = self.head.read().map_err(|reason| self.damaged(&reason))?;
+        let found = Position::of(stored);
+        if found < head {
+            let lost = format!("what was written up to {head} is not there any more; the database ends at {found}");
+            return Err(self.damaged(&lost));
+        }
+        Ok(())
     }
 
     /// One batch in one tree: all of it or nothing survives a crash.
@@ -263,7 +285,9 @@ impl Inner {
         for (key, _) in self.scan(keys::JOURNAL)? {
             batch.remove(key);
         }
-        self.write(batch)
+        self.write(batch)?;
+        let run = delta.meta.as_ref().map_or(0, |meta| meta.run);
+        self.head.write(Position { run, seq: u64::MAX }).map_err(|error| self.io(&error))
     }
 }
 

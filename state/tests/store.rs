@@ -212,30 +212,32 @@ proptest! {
         let mut store = SledStore::open(place.path(), "test").unwrap();
         let mut model = Checkpoint::default();
         let mut base = Checkpoint::default();
-        let mut seq = 0;
-        let mut append = |store: &SledStore, model: &mut Checkpoint, record: Record| {
+        let (mut run, mut seq) = (1, 0);
+        let append = |store: &SledStore, model: &mut Checkpoint, run: u64, seq: &mut u64, record: Record| {
             // Only legal records are ever written.
             if journal::apply(model, &record).is_ok() {
-                seq += 1;
-                block_on(store.append(vec![Entry { run: 1, seq, at_ms: 1, record }])).unwrap();
+                *seq += 1;
+                block_on(store.append(vec![Entry { run, seq: *seq, at_ms: 1, record }])).unwrap();
             }
         };
-        append(&store, &mut model, started(1));
+        append(&store, &mut model, run, &mut seq, started(run));
         for deed in deeds {
             match deed {
-                Deed::Create(index) => append(&store, &mut model, create(index)),
-                Deed::Finish(index, true) => append(&store, &mut model, created(index)),
-                Deed::Finish(index, false) => append(&store, &mut model, Record::Failed {
+                Deed::Create(index) => append(&store, &mut model, run, &mut seq, create(index)),
+                Deed::Finish(index, true) => append(&store, &mut model, run, &mut seq, created(index)),
+                Deed::Finish(index, false) => append(&store, &mut model, run, &mut seq, Record::Failed {
                     key: key(index), leftover: Leftover::None, error: "no".into(),
                 }),
                 Deed::Delete(index) => {
-                    append(&store, &mut model, Record::Began { key: key(index), intent: Intent::Delete });
-                    append(&store, &mut model, Record::Succeeded { key: key(index), outcome: Outcome::Deleted });
+                    append(&store, &mut model, run, &mut seq, Record::Began { key: key(index), intent: Intent::Delete });
+                    append(&store, &mut model, run, &mut seq, Record::Succeeded { key: key(index), outcome: Outcome::Deleted });
                 }
                 Deed::Compact => {
-                    append(&store, &mut model, Record::Closed { summary: Summary::default() });
+                    append(&store, &mut model, run, &mut seq, Record::Closed { summary: Summary::default() });
                     block_on(store.compact(journal::delta(&base, &model))).unwrap();
                     base = model.clone();
+                    (run, seq) = (run + 1, 0);
+                    append(&store, &mut model, run, &mut seq, started(run));
                 }
                 Deed::Reopen => {
                     drop(store);

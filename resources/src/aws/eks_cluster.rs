@@ -261,7 +261,11 @@ fn observed(cluster: &types::Cluster, prior: &ClusterInputs) -> ClusterInputs {
         name: prior.name.clone(),
         role_arn: cluster.role_arn().unwrap_or_default().into(),
         kubernetes_version: cluster.version().unwrap_or_default().to_owned(),
-        support: cluster.upgrade_policy().and_then(|p| p.support_type()).map_or("", SupportType::as_str).to_owned(),
+        // An answer that leaves a member out says nothing about it.
+        support: cluster
+            .upgrade_policy()
+            .and_then(|p| p.support_type())
+            .map_or_else(|| prior.support.clone(), |kind| kind.as_str().to_owned()),
         subnet_ids: keep_order(subnets.iter().map(|id| id.as_str().into()).collect(), &prior.subnet_ids),
         security_group_ids: keep_order(groups.iter().map(|id| id.as_str().into()).collect(), &prior.security_group_ids),
         endpoint: EndpointAccess {
@@ -273,8 +277,7 @@ fn observed(cluster: &types::Cluster, prior: &ClusterInputs) -> ClusterInputs {
         log_types: keep_order(log_types_of(cluster), &prior.log_types),
         authentication_mode: access
             .and_then(|access| access.authentication_mode())
-            .map_or("", AuthenticationMode::as_str)
-            .to_owned(),
+            .map_or_else(|| prior.authentication_mode.clone(), |mode| mode.as_str().to_owned()),
         // Effective at creation only; not told afterwards.
         bootstrap_creator_admin: prior.bootstrap_creator_admin,
         bootstrap_self_managed_addons: prior.bootstrap_self_managed_addons,

@@ -248,7 +248,8 @@ fn observed(group: &Nodegroup, prior: &NodeGroupInputs) -> NodeGroupInputs {
         taints.clone_from(&prior.taints);
     }
     let template = group.launch_template();
-    let unavailable = group.update_config().and_then(|config| config.max_unavailable_percentage());
+    let config = group.update_config();
+    let unavailable = config.and_then(|config| config.max_unavailable_percentage());
     NodeGroupInputs {
         cluster: group.cluster_name().unwrap_or_default().into(),
         name_prefix: prior.name_prefix.clone(),
@@ -262,7 +263,13 @@ fn observed(group: &Nodegroup, prior: &NodeGroupInputs) -> NodeGroupInputs {
         template_version: template.and_then(|t| t.version()).unwrap_or_default().to_owned(),
         labels: group.labels().map(|labels| labels.clone().into_iter().collect()).unwrap_or_default(),
         taints,
-        max_unavailable_percentage: unavailable.and_then(|p| u32::try_from(p).ok()).unwrap_or_default(),
+        max_unavailable_percentage: match (config, unavailable) {
+            // Somebody set a number of nodes in place of a share.
+            (Some(_), None) => 0,
+            (_, unavailable) => {
+                unavailable.and_then(|p| u32::try_from(p).ok()).unwrap_or(prior.max_unavailable_percentage)
+            }
+        },
         tags: users_tags(&from_tag_map(group.tags())),
     }
 }

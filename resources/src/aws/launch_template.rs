@@ -165,7 +165,12 @@ fn observed(data: &ResponseLaunchTemplateData, prior: &LaunchTemplateInputs) -> 
         security_group_ids: groups,
         user_data,
         monitoring: data.monitoring().and_then(|m| m.enabled()).unwrap_or_default(),
-        instance_tags: data.tag_specifications().first().map(|spec| from_tags(spec.tags())).unwrap_or_default(),
+        instance_tags: data
+            .tag_specifications()
+            .iter()
+            .find(|spec| spec.resource_type() == Some(&ResourceType::Instance))
+            .map(|spec| users_tags(&from_tags(spec.tags())))
+            .unwrap_or_default(),
         tags: prior.tags.clone(),
     }
 }

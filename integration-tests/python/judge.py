@@ -1,0 +1,395 @@
+"""Calls every operation that rayplat uses, in right and in wrong order, against the
+emulated account. botocore is the judge: it builds the requests, checks and parses the
+answers, and raises the errors by their codes.
+
+usage: judge.py ENDPOINT SUBNET SUBNET
+prints the operations called, and `N checks passed` at the end
+"""
+
+import json
+import sys
+import time
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+ENDPOINT, *SUBNETS = sys.argv[1:]
+called = set()
+checks = 0
+
+
+def client(service):
+    made = boto3.client(
+        service,
+        endpoint_url=ENDPOINT,
+        region_name="us-east-1",
+        aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
+        aws_secret_access_key="secret",
+        config=Config(retries={"max_attempts": 1, "mode": "standard"}),
+    )
+    made.meta.events.register("before-call", lambda model, **_: called.add(f"{service},{model.name}"))
+    made.meta.events.register("after-call", lambda model, parsed, **_: judge(model, parsed))
+    return made
+
+
+def judge(model, parsed):
+    """The answer has the output shape's required members, each of its type."""
+    if "Error" in parsed or model.output_shape is None:
+        return
+    walk(f"{model.name}", model.output_shape, parsed)
+
+
+def walk(where, shape, value):
+    kinds = {
+        "structure": dict, "list": list, "map": dict, "string": str, "boolean": bool,
+        "integer": int, "long": int, "float": (int, float), "double": (int, float),
+    }
+    if where.endswith("PolicyDocument") and isinstance(value, dict):
+        return  # botocore's own handler has decoded it already
+    wanted = kinds.get(shape.type_name)
+    assert wanted is None or isinstance(value, wanted), f"{where}: {value!r} is no {shape.type_name}"
+    if shape.type_name == "structure":
+        for name in shape.required_members:
+            assert name in value, f"{where}: {name} is missing"
+        for name, inner in value.items():
+            if name in shape.members:
+                walk(f"{where}.{name}", shape.members[name], inner)
+    elif shape.type_name == "list":
+        for inner in value:
+            walk(f"{where}[]", shape.member, inner)
+    if getattr(shape, "enum", None):
+        assert value in shape.enum, f"{where}: {value!r} is none of {shape.enum}"
+
+
+def check(condition, what):
+    global checks
+    assert condition, what
+    checks += 1
+
+
+def refused(code, call, **params):
+    """The call is refused with this very code."""
+    try:
+        call(**params)
+    except ClientError as error:
+        found = error.response["Error"]["Code"]
+        check(found == code, f"{call.__name__}: {found} in place of {code}: {error}")
+        check(error.response["Error"].get("Message"), f"{call.__name__}: {code} without a message")
+    else:
+        raise AssertionError(f"{call.__name__} was not refused with {code}")
+
+
+def until(what, look, limit=60):
+    end = time.time() + limit
+    while time.time() < end:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"{what} took too long")
+
+
+def patiently(codes, call, limit=30, **params):
+    """As a client has to: propagation and busy objects are waited out."""
+    end = time.time() + limit
+    while True:
+        try:
+            return call(**params)
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in codes or time.time() > end:
+                raise
+            time.sleep(0.02)
+
+
+def gone(call, code="ResourceNotFoundException", **params):
+    def look():
+        try:
+            call(**params)
+        except ClientError as error:
+            return error.response["Error"]["Code"] == code
+        return False
+    until(f"the end of {params}", look)
+
+
+iam, kms, logs, ec2, eks, sts = (client(name) for name in ("iam", "kms", "logs", "ec2", "eks", "sts"))
+TRUST = lambda service: json.dumps({
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}],
+})
+ACCOUNT = sts.get_caller_identity()["Account"]
+
+
+def judge_iam():
+    refused("NoSuchEntity", iam.get_role, RoleName="nobody")
+    refused("NoSuchEntity", iam.delete_role, RoleName="nobody")
+    refused("MalformedPolicyDocument", iam.create_role, RoleName="r", AssumeRolePolicyDocument="{")
+    role = iam.create_role(RoleName="judge", AssumeRolePolicyDocument=TRUST("eks.amazonaws.com"),
+                           Description="d", Tags=[{"Key": "a", "Value": "b"}])["Role"]
+    check(role["Arn"] == f"arn:aws:iam::{ACCOUNT}:role/judge", role)
+    refused("EntityAlreadyExists", iam.create_role, RoleName="judge", AssumeRolePolicyDocument=TRUST("x.amazonaws.com"))
+    check(iam.get_role(RoleName="judge")["Role"]["AssumeRolePolicyDocument"]["Version"] == "2012-10-17", "document")
+    iam.update_assume_role_policy(RoleName="judge", PolicyDocument=TRUST("ec2.amazonaws.com"))
+    iam.update_role(RoleName="judge", Description="e")
+    iam.tag_role(RoleName="judge", Tags=[{"Key": "c", "Value": "d"}])
+    iam.untag_role(RoleName="judge", TagKeys=["a"])
+    found = iam.get_role(RoleName="judge")["Role"]
+    check(found["Description"] == "e" and found["Tags"] == [{"Key": "c", "Value": "d"}], found)
+    policy = "arn:aws:iam::aws:policy/AmazonEKSClusterPolicy"
+    refused("NoSuchEntity", iam.attach_role_policy, RoleName="judge", PolicyArn="arn:aws:iam::aws:policy/Nope")
+    iam.attach_role_policy(RoleName="judge", PolicyArn=policy)
+    check([p["PolicyArn"] for p in iam.list_attached_role_policies(RoleName="judge")["AttachedPolicies"]] == [policy], "attached")
+    iam.put_role_policy(RoleName="judge", PolicyName="inline", PolicyDocument=json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}))
+    check(iam.get_role_policy(RoleName="judge", PolicyName="inline")["PolicyDocument"]["Statement"], "inline")
+    refused("DeleteConflict", iam.delete_role, RoleName="judge")
+    iam.detach_role_policy(RoleName="judge", PolicyArn=policy)
+    iam.delete_role_policy(RoleName="judge", PolicyName="inline")
+    iam.delete_role(RoleName="judge")
+    for number in range(5):
+        iam.create_role(RoleName=f"page-{number}", AssumeRolePolicyDocument=TRUST("ec2.amazonaws.com"))
+    pages = list(iam.get_paginator("list_roles").paginate(PaginationConfig={"PageSize": 2}))
+    check(len(pages) >= 3 and sum(len(page["Roles"]) for page in pages) >= 5, "pages of roles")
+    for number in range(5):
+        iam.delete_role(RoleName=f"page-{number}")
+
+
+def judge_oidc():
+    url = "https://oidc.eks.us-east-1.amazonaws.com/id/0123456789ABCDEF0123456789ABCDEF"
+    arn = iam.create_open_id_connect_provider(Url=url, ClientIDList=["sts.amazonaws.com"])["OpenIDConnectProviderArn"]
+    check(iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)["ThumbprintList"], "thumbprints are filled in")
+    refused("EntityAlreadyExists", iam.create_open_id_connect_provider, Url=url, ClientIDList=["x"])
+    iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=arn, ClientID="more")
+    iam.remove_client_id_from_open_id_connect_provider(OpenIDConnectProviderArn=arn, ClientID="more")
+    iam.update_open_id_connect_provider_thumbprint(OpenIDConnectProviderArn=arn, ThumbprintList=["a" * 40])
+    iam.tag_open_id_connect_provider(OpenIDConnectProviderArn=arn, Tags=[{"Key": "a", "Value": "b"}])
+    iam.untag_open_id_connect_provider(OpenIDConnectProviderArn=arn, TagKeys=["a"])
+    found = iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+    check(found["ThumbprintList"] == ["a" * 40] and found["ClientIDList"] == ["sts.amazonaws.com"], found)
+    check(len(iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]) == 1, "one provider")
+    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)
+    refused("NoSuchEntity", iam.get_open_id_connect_provider, OpenIDConnectProviderArn=arn)
+
+
+def key_policy(*statements):
+    mine = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:*", "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [mine, *statements]})
+
+
+def judge_kms_and_logs():
+    refused("MalformedPolicyDocumentException", kms.create_key, Policy="{")
+    key = kms.create_key(Policy=key_policy(), Description="d", Tags=[{"TagKey": "a", "TagValue": "b"}])["KeyMetadata"]
+    id, arn = key["KeyId"], key["Arn"]
+    kms.enable_key_rotation(KeyId=id)
+    check(kms.get_key_rotation_status(KeyId=id)["KeyRotationEnabled"], "rotation")
+    kms.disable_key_rotation(KeyId=id)
+    kms.update_key_description(KeyId=id, Description="e")
+    kms.tag_resource(KeyId=id, Tags=[{"TagKey": "c", "TagValue": "d"}])
+    kms.untag_resource(KeyId=id, TagKeys=["a"])
+    check(kms.list_resource_tags(KeyId=id)["Tags"] == [{"TagKey": "c", "TagValue": "d"}], "tags")
+    check(json.loads(kms.get_key_policy(KeyId=id, PolicyName="default")["Policy"])["Statement"], "policy")
+    kms.create_alias(AliasName="alias/judge", TargetKeyId=id)
+    refused("AlreadyExistsException", kms.create_alias, AliasName="alias/judge", TargetKeyId=id)
+    other = kms.create_key(Policy=key_policy())["KeyMetadata"]["KeyId"]
+    kms.update_alias(AliasName="alias/judge", TargetKeyId=other)
+    check([a["TargetKeyId"] for a in kms.list_aliases()["Aliases"] if a["AliasName"] == "alias/judge"] == [other], "alias")
+    kms.delete_alias(AliasName="alias/judge")
+    check(len(list(kms.get_paginator("list_keys").paginate(PaginationConfig={"PageSize": 1}))) >= 2, "pages of keys")
+
+    group = "/aws/eks/judge/cluster"
+    refused("ResourceNotFoundException", logs.delete_log_group, logGroupName=group)
+    try:
+        logs.create_log_group(logGroupName=group, kmsKeyId=arn)
+        raise AssertionError("CloudWatch Logs may not use this key")
+    except ClientError as error:
+        check(error.response["Error"]["Code"] in ("InvalidParameterException", "AccessDeniedException"), error)
+    kms.put_key_policy(KeyId=id, PolicyName="default", Policy=key_policy({
+        "Effect": "Allow", "Principal": {"Service": "logs.us-east-1.amazonaws.com"},
+        "Action": ["kms:Encrypt*", "kms:Decrypt*", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
+        "Resource": "*",
+        "Condition": {"ArnEquals": {"kms:EncryptionContext:aws:logs:arn":
+                                    f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{group}"}},
+    }))
+    logs.create_log_group(logGroupName=group, kmsKeyId=arn, tags={"a": "b"})
+    refused("ResourceAlreadyExistsException", logs.create_log_group, logGroupName=group)
+    refused("InvalidParameterException", logs.put_retention_policy, logGroupName=group, retentionInDays=8)
+    logs.put_retention_policy(logGroupName=group, retentionInDays=7)
+    found = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"][0]
+    check(found["retentionInDays"] == 7 and found["kmsKeyId"] == arn, found)
+    logs.delete_retention_policy(logGroupName=group)
+    logs.disassociate_kms_key(logGroupName=group)
+    logs.associate_kms_key(logGroupName=group, kmsKeyId=arn)
+    resource = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:{group}"
+    logs.tag_resource(resourceArn=resource, tags={"c": "d"})
+    logs.untag_resource(resourceArn=resource, tagKeys=["a"])
+    check(logs.list_tags_for_resource(resourceArn=resource)["tags"] == {"c": "d"}, "tags")
+    logs.delete_log_group(logGroupName=group)
+    for each in (id, other):
+        kms.schedule_key_deletion(KeyId=each, PendingWindowInDays=7)
+    refused("KMSInvalidStateException", kms.schedule_key_deletion, KeyId=id, PendingWindowInDays=7)
+    check(kms.describe_key(KeyId=id)["KeyMetadata"]["KeyState"] == "PendingDeletion", "pending")
+
+
+def judge_ec2():
+    vpc = ec2.describe_subnets(SubnetIds=SUBNETS)["Subnets"][0]["VpcId"]
+    refused("InvalidGroup.NotFound", ec2.delete_security_group, GroupId="sg-0123456789abcdef0")
+    group = ec2.create_security_group(GroupName="judge", Description="d", VpcId=vpc)["GroupId"]
+    refused("InvalidGroup.Duplicate", ec2.create_security_group, GroupName="judge", Description="d", VpcId=vpc)
+    rule = {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": group, "Description": "self"}]}
+    made = ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])["SecurityGroupRules"][0]
+    refused("InvalidPermission.Duplicate", ec2.authorize_security_group_ingress, GroupId=group, IpPermissions=[rule])
+    out = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}
+    way_out = ec2.authorize_security_group_egress(GroupId=group, IpPermissions=[out])["SecurityGroupRules"][0]
+    rules = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])["SecurityGroupRules"]
+    check(len(rules) == 3, rules)
+    ec2.create_tags(Resources=[group], Tags=[{"Key": "a", "Value": "b"}])
+    check(ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["Tags"] == [{"Key": "a", "Value": "b"}], "tags")
+    ec2.delete_tags(Resources=[group], Tags=[{"Key": "a"}])
+    ec2.revoke_security_group_ingress(GroupId=group, SecurityGroupRuleIds=[made["SecurityGroupRuleId"]])
+    ec2.revoke_security_group_egress(GroupId=group, SecurityGroupRuleIds=[way_out["SecurityGroupRuleId"]])
+    ec2.delete_security_group(GroupId=group)
+    data = {"MetadataOptions": {"HttpTokens": "required"}}
+    template = ec2.create_launch_template(LaunchTemplateName="judge", LaunchTemplateData=data, ClientToken="t")["LaunchTemplate"]
+    again = ec2.create_launch_template(LaunchTemplateName="judge", LaunchTemplateData=data, ClientToken="t")["LaunchTemplate"]
+    check(again["LaunchTemplateId"] == template["LaunchTemplateId"], "the token is replayed")
+    refused("InvalidLaunchTemplateName.AlreadyExistsException", ec2.create_launch_template,
+            LaunchTemplateName="judge", LaunchTemplateData=data, ClientToken="u")
+    id = template["LaunchTemplateId"]
+    version = ec2.create_launch_template_version(LaunchTemplateId=id, LaunchTemplateData=data)["LaunchTemplateVersion"]
+    check(version["VersionNumber"] == 2, version)
+    check(len(ec2.describe_launch_template_versions(LaunchTemplateId=id)["LaunchTemplateVersions"]) == 2, "versions")
+    check(ec2.describe_launch_templates(LaunchTemplateIds=[id])["LaunchTemplates"][0]["LatestVersionNumber"] == 2, "latest")
+    ec2.delete_launch_template(LaunchTemplateId=id)
+
+
+def role(name, service, *policies):
+    arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST(service))["Role"]["Arn"]
+    for policy in policies:
+        iam.attach_role_policy(RoleName=name, PolicyArn=f"arn:aws:iam::aws:policy/{policy}")
+    return arn
+
+
+def update_done(update, **of):
+    def look():
+        found = eks.describe_update(name="judge", updateId=update["id"], **of)["update"]
+        assert found["status"] != "Failed", found
+        return found["status"] == "Successful"
+    until("an update", look)
+
+
+def judge_eks():
+    cluster_role = role("judge-cluster", "eks.amazonaws.com", "AmazonEKSClusterPolicy")
+    node_role = role("judge-node", "ec2.amazonaws.com", "AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly")
+    network = {"subnetIds": SUBNETS}
+    refused("ResourceNotFoundException", eks.describe_cluster, name="judge")
+    refused("InvalidParameterException", eks.create_cluster, name="judge", roleArn=cluster_role, version="1.12",
+            resourcesVpcConfig=network)
+    propagation = ("InvalidParameterException",)
+    params = dict(name="judge", roleArn=cluster_role, version="1.34", resourcesVpcConfig=network,
+                  accessConfig={"authenticationMode": "API"}, bootstrapSelfManagedAddons=False,
+                  clientRequestToken="x" * 40)
+    patiently(propagation, eks.create_cluster, **params)
+    check(eks.create_cluster(**params)["cluster"]["name"] == "judge", "the token is replayed")
+    refused("ResourceInUseException", eks.create_cluster, **{**params, "clientRequestToken": "y" * 40})
+    eks.get_waiter("cluster_active").wait(name="judge", WaiterConfig={"Delay": 1})
+    cluster = eks.describe_cluster(name="judge")["cluster"]
+    check(cluster["identity"]["oidc"]["issuer"].startswith("https://"), cluster)
+    check("judge" in eks.list_clusters()["clusters"], "list")
+    arn = cluster["arn"]
+    eks.tag_resource(resourceArn=arn, tags={"a": "b"})
+    eks.untag_resource(resourceArn=arn, tagKeys=["a"])
+    busy = ("ResourceInUseException",)
+    update = eks.update_cluster_config(name="judge", logging={"clusterLogging": [{"types": ["api"], "enabled": True}]})["update"]
+    refused("ResourceInUseException", eks.update_cluster_config, name="judge",
+            resourcesVpcConfig={"endpointPrivateAccess": True, "endpointPublicAccess": False})
+    update_done(update)
+    update = patiently(busy, eks.update_cluster_version, name="judge", version="1.35")["update"]
+    update_done(update)
+    key = kms.create_key(Policy=key_policy())["KeyMetadata"]["Arn"]
+    encryption = [{"resources": ["secrets"], "provider": {"keyArn": key}}]
+    update = patiently(busy, eks.associate_encryption_config, clusterName="judge", encryptionConfig=encryption)["update"]
+    update_done(update)
+    check(eks.describe_cluster(name="judge")["cluster"]["encryptionConfig"] == encryption, "encryption")
+    judge_entries()
+    judge_groups(node_role)
+    judge_addons()
+    patiently(busy, eks.delete_cluster, name="judge")
+    gone(eks.describe_cluster, name="judge")
+    for name, policies in (("judge-cluster", ["AmazonEKSClusterPolicy"]),
+                           ("judge-node", ["AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly"])):
+        for policy in policies:
+            iam.detach_role_policy(RoleName=name, PolicyArn=f"arn:aws:iam::aws:policy/{policy}")
+        iam.delete_role(RoleName=name)
+
+
+def judge_entries():
+    principal = f"arn:aws:iam::{ACCOUNT}:role/judge-node"
+    key = dict(clusterName="judge", principalArn=principal)
+    refused("ResourceNotFoundException", eks.describe_access_entry, **key)
+    eks.create_access_entry(**key)
+    refused("ResourceInUseException", eks.create_access_entry, **key)
+    eks.update_access_entry(**key, kubernetesGroups=["people"])
+    policy = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSViewPolicy"
+    eks.associate_access_policy(**key, policyArn=policy, accessScope={"type": "cluster"})
+    check(eks.list_associated_access_policies(**key)["associatedAccessPolicies"][0]["policyArn"] == policy, "associated")
+    eks.disassociate_access_policy(**key, policyArn=policy)
+    check(eks.describe_access_entry(**key)["accessEntry"]["kubernetesGroups"] == ["people"], "groups")
+    eks.delete_access_entry(**key)
+
+
+def judge_groups(node_role):
+    addon = dict(clusterName="judge", addonName="vpc-cni")
+    eks.create_addon(**addon, configurationValues=json.dumps({"env": {"ENABLE_PREFIX_DELEGATION": "true"}}))
+    until("vpc-cni", lambda: eks.describe_addon(**addon)["addon"]["status"] == "ACTIVE")
+    group = dict(clusterName="judge", nodegroupName="group")
+    refused("ResourceNotFoundException", eks.describe_nodegroup, **group)
+    params = dict(**group, nodeRole=node_role, subnets=SUBNETS, instanceTypes=["m6g.large"], amiType="AL2023_ARM_64_STANDARD",
+                  scalingConfig={"minSize": 1, "desiredSize": 1, "maxSize": 2})
+    refused("InvalidParameterException", eks.create_nodegroup,
+            **{**params, "scalingConfig": {"minSize": 3, "desiredSize": 1, "maxSize": 2}})
+    patiently(("InvalidParameterException",), eks.create_nodegroup, **params)
+    refused("ResourceInUseException", eks.create_nodegroup, **params)
+    until("the group", lambda: eks.describe_nodegroup(**group)["nodegroup"]["status"] == "ACTIVE")
+    refused("ResourceInUseException", eks.delete_cluster, name="judge")
+    update = eks.update_nodegroup_config(**group, scalingConfig={"minSize": 1, "desiredSize": 1, "maxSize": 3})["update"]
+    update_done(update, nodegroupName="group")
+    update = patiently(("ResourceInUseException",), eks.update_nodegroup_version, **group)["update"]
+    update_done(update, nodegroupName="group")
+    check(eks.describe_nodegroup(**group)["nodegroup"]["scalingConfig"]["maxSize"] == 3, "scaling")
+
+
+def judge_addons():
+    addon = dict(clusterName="judge", addonName="coredns")
+    refused("ResourceNotFoundException", eks.describe_addon, **addon)
+    refused("InvalidParameterException", eks.create_addon, **addon, configurationValues='{"nonsense": 1}')
+    identity = role("judge-pod", "pods.eks.amazonaws.com")
+    iam.update_assume_role_policy(RoleName="judge-pod", PolicyDocument=json.dumps({
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"},
+                       "Action": ["sts:AssumeRole", "sts:TagSession"]}],
+    }))
+    eks.create_addon(**addon)
+    refused("ResourceInUseException", eks.create_addon, **addon)
+    until("coredns", lambda: eks.describe_addon(**addon)["addon"]["status"] == "ACTIVE")
+    update = eks.update_addon(**addon, configurationValues='{"replicaCount": 3}')["update"]
+    update_done(update, addonName="coredns")
+    csi = dict(clusterName="judge", addonName="aws-ebs-csi-driver")
+    patiently(("InvalidParameterException",), eks.create_addon, **csi,
+              podIdentityAssociations=[{"serviceAccount": "ebs-csi-controller-sa", "roleArn": identity}])
+    until("csi", lambda: eks.describe_addon(**csi)["addon"]["status"] == "ACTIVE")
+    arn = eks.describe_addon(**csi)["addon"]["podIdentityAssociations"][0]
+    found = eks.describe_pod_identity_association(clusterName="judge", associationId=arn.rsplit("/", 1)[1])["association"]
+    check(found["roleArn"] == identity, found)
+    for each in (addon, csi, dict(clusterName="judge", addonName="vpc-cni")):
+        eks.delete_addon(**each)
+        gone(eks.describe_addon, **each)
+    group = dict(clusterName="judge", nodegroupName="group")
+    eks.delete_nodegroup(**group)
+    gone(eks.describe_nodegroup, **group)
+    iam.delete_role(RoleName="judge-pod")
+
+
+for judged in (judge_iam, judge_oidc, judge_kms_and_logs, judge_ec2, judge_eks):
+    judged()
+print(" ".join(sorted(called)))
+print(f"{checks} checks passed")

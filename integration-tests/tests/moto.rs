@@ -1,0 +1,284 @@
+//! rayplat's kinds against moto, an emulator written by others, for what it has.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    net::{TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use rayplat_engine::{
+    apply::Interrupt,
+    context::SystemClock,
+    event::{Event, Events},
+    ops::{Engine, Options},
+    plan::render::render,
+    provider::Registry,
+    retry::RetryPolicy,
+    stack::Stack,
+};
+use rayplat_integration_tests::{failures, python};
+use rayplat_resources::aws::{
+    self, Clients, PolicyArn, SubnetId, VpcId,
+    ec2_security_group::{SecurityGroup, SecurityGroupArgs},
+    ec2_security_group_rule::{SecurityGroupRule, SecurityGroupRuleArgs, Source},
+    eks_cluster::{Cluster, ClusterArgs, EndpointAccess},
+    eks_node_group::{NodeGroup, NodeGroupArgs, Scaling},
+    iam_oidc_provider::{OidcProvider, OidcProviderArgs},
+    iam_role::{Role, RoleArgs},
+    iam_role_policy::{RolePolicy, RolePolicyArgs},
+    iam_role_policy_attachment::{RolePolicyAttachment, RolePolicyAttachmentArgs},
+    kms_alias::{Alias, AliasArgs},
+    kms_key::{Key, KeyArgs},
+    launch_template::{Disk, LaunchTemplate, LaunchTemplateArgs, Metadata},
+    log_group::{LogGroup, LogGroupArgs},
+};
+use rayplat_state::MemoryStore;
+use serde_json::json;
+
+/// What moto 5.2.5 can do of what rayplat uses, kind by kind.
+const TABLE: [(&str, Result<(), &str>); 15] = [
+    ("aws:iam:Role", Ok(())),
+    ("aws:iam:RolePolicy", Ok(())),
+    ("aws:iam:RolePolicyAttachment", Ok(())),
+    ("aws:iam:OpenIdConnectProvider", Ok(())),
+    ("aws:kms:Key", Ok(())),
+    ("aws:kms:Alias", Ok(())),
+    ("aws:logs:LogGroup", Ok(())),
+    ("aws:ec2:SecurityGroup", Ok(())),
+    ("aws:ec2:SecurityGroupRule", Ok(())),
+    ("aws:ec2:LaunchTemplate", Ok(())),
+    ("aws:eks:Cluster", Ok(())),
+    ("aws:eks:NodeGroup", Ok(())),
+    ("aws:eks:Addon", Err("moto has no add-ons: HTML 404")),
+    ("aws:eks:AccessEntry", Err("moto has no access entries: HTML 404")),
+    ("updates of clusters and node groups", Err("moto has no update records: HTML 404")),
+];
+
+struct Moto {
+    process: Child,
+    url: String,
+}
+
+impl Moto {
+    fn new(bin: &std::path::Path) -> Self {
+        // The port is free now; moto takes it a moment later.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let process = Command::new(bin.join("moto_server"))
+            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
+            .env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let began = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(began.elapsed() < Duration::from_secs(60), "moto_server does not answer");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Self { process, url: format!("http://127.0.0.1:{port}") }
+    }
+}
+
+impl Drop for Moto {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+fn trust(service: &str) -> serde_json::Value {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}],
+    })
+}
+
+/// One of each kind that moto has.
+fn stack(vpc: &str, subnets: &[String], description: &str) -> Stack {
+    let mut stack = Stack::new("on-moto");
+    let role = |stack: &mut Stack, name: &str, service: &str| {
+        let args = RoleArgs {
+            name_prefix: name.into(),
+            trust_policy: trust(service).into(),
+            description: description.into(),
+            ..RoleArgs::default()
+        };
+        stack.add::<Role>(name, args).unwrap()
+    };
+    let cluster_role = role(&mut stack, "cluster", "eks.amazonaws.com");
+    let node_role = role(&mut stack, "node", "ec2.amazonaws.com");
+    let policy = PolicyArn::from("arn:aws:iam::aws:policy/AmazonEKSClusterPolicy");
+    let args = RolePolicyAttachmentArgs { role: cluster_role.out.name().into(), policy_arn: policy.into() };
+    stack.add::<RolePolicyAttachment>("cluster", args).unwrap();
+    let document = json!({
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}],
+    });
+    let args = RolePolicyArgs { role: node_role.out.name().into(), name: "inline".into(), document: document.into() };
+    stack.add::<RolePolicy>("node", args).unwrap();
+    let key_policy = json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "kms:*", "Resource": "*",
+        }],
+    });
+    let args = KeyArgs {
+        description: description.into(),
+        policy: key_policy.into(),
+        rotation: true.into(),
+        deletion_window_days: 7.into(),
+        ..KeyArgs::default()
+    };
+    let key = stack.add::<Key>("key", args).unwrap();
+    let args = AliasArgs { name: "alias/on-moto".into(), target_key_id: key.out.key_id().into() };
+    stack.add::<Alias>("key", args).unwrap();
+    let args = LogGroupArgs {
+        name: "/aws/eks/on-moto/cluster".into(),
+        retention_days: Some(7).into(),
+        kms_key_arn: key.out.arn().into(),
+        ..LogGroupArgs::default()
+    };
+    stack.add::<LogGroup>("logs", args).unwrap();
+    let args = SecurityGroupArgs {
+        name_prefix: "node".into(),
+        description: "nodes".into(),
+        vpc_id: VpcId::from(vpc).into(),
+        ..SecurityGroupArgs::default()
+    };
+    let group = stack.add::<SecurityGroup>("node", args).unwrap();
+    let args = SecurityGroupRuleArgs {
+        group_id: group.out.id().into(),
+        protocol: "-1".into(),
+        source: Source::Cidr("10.0.0.0/8".into()).into(),
+        description: "inside".into(),
+        ..SecurityGroupRuleArgs::default()
+    };
+    stack.add::<SecurityGroupRule>("inside", args).unwrap();
+    cluster_and_nodes(&mut stack, subnets, &cluster_role, &node_role);
+    stack
+}
+
+fn cluster_and_nodes(
+    stack: &mut Stack,
+    subnets: &[String],
+    cluster_role: &rayplat_engine::stack::Added<Role>,
+    node_role: &rayplat_engine::stack::Added<Role>,
+) {
+    let subnets: Vec<SubnetId> = subnets.iter().map(|id| id.as_str().into()).collect();
+    let args = LaunchTemplateArgs {
+        name_prefix: "cpu".into(),
+        disk: Disk {
+            device_name: "/dev/xvda".into(),
+            size_gb: 100,
+            volume_type: "gp3".into(),
+            encrypted: true,
+            ..Disk::default()
+        }
+        .into(),
+        metadata: Metadata { http_tokens: "required".into(), hop_limit: 1 }.into(),
+        ..LaunchTemplateArgs::default()
+    };
+    let template = stack.add::<LaunchTemplate>("cpu", args).unwrap();
+    let args = ClusterArgs {
+        name: "on-moto".into(),
+        role_arn: cluster_role.out.arn().into(),
+        kubernetes_version: "1.35".into(),
+        support: "STANDARD".into(),
+        subnet_ids: subnets.clone().into(),
+        endpoint: EndpointAccess { public: false, private: true, public_cidrs: vec![] }.into(),
+        authentication_mode: "API".into(),
+        ..ClusterArgs::default()
+    };
+    let cluster = stack.add::<Cluster>("main", args).unwrap();
+    let args = OidcProviderArgs {
+        url: cluster.out.issuer().into(),
+        client_ids: vec!["sts.amazonaws.com".to_owned()].into(),
+        thumbprints: Some(vec!["a".repeat(40)]).into(),
+        ..OidcProviderArgs::default()
+    };
+    stack.add::<OidcProvider>("main", args).unwrap();
+    let args = NodeGroupArgs {
+        cluster: cluster.out.name().into(),
+        name_prefix: "cpu".into(),
+        role_arn: node_role.out.arn().into(),
+        subnet_ids: subnets.into(),
+        instance_types: vec!["m6g.xlarge".to_owned()].into(),
+        capacity: "ON_DEMAND".into(),
+        ami_type: "AL2023_ARM_64_STANDARD".into(),
+        scaling: Scaling { min: 1, desired: 1, max: 2 }.into(),
+        template_id: template.out.id().into(),
+        template_version: template.out.latest_version().into(),
+        max_unavailable_percentage: 33.into(),
+        ..NodeGroupArgs::default()
+    };
+    stack.add::<NodeGroup>("cpu", args).unwrap();
+}
+
+async fn network(clients: &Clients) -> (String, Vec<String>) {
+    let answer = clients.ec2.describe_subnets().send().await.unwrap();
+    let subnets = answer.subnets();
+    let vpc = subnets[0].vpc_id().unwrap().to_owned();
+    (vpc, subnets.iter().take(2).map(|subnet| subnet.subnet_id().unwrap().to_owned()).collect())
+}
+
+fn seen(mut reader: tokio::sync::mpsc::UnboundedReceiver<Event>) -> Vec<Event> {
+    std::iter::from_fn(|| reader.try_recv().ok()).collect()
+}
+
+#[test]
+fn the_kinds_that_moto_has() {
+    let Some(bin) = python::environment("the_kinds_that_moto_has") else { return };
+    let moto = Moto::new(&bin);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(life(&aws::with_keys("us-east-1", &moto.url)));
+    let skipped: Vec<_> = TABLE.iter().filter_map(|(what, can)| can.err().map(|why| (what, why))).collect();
+    for (what, why) in &skipped {
+        python::skipped(&format!("moto: {what}"), why);
+    }
+    python::skipped("moto", &format!("{} of {} rows of the table", skipped.len(), TABLE.len()));
+}
+
+async fn life(clients: &Clients) {
+    let identity = clients.identity().await.unwrap();
+    let mut registry = Registry::new();
+    aws::register(&mut registry, clients);
+    let options = Options {
+        parallelism: 8,
+        retry: RetryPolicy::default(),
+        clock: Arc::new(SystemClock),
+        binding: clients.binding(&identity),
+        seed: 5,
+    };
+    let engine = Engine::new(registry, Arc::new(MemoryStore::default()), options);
+    let (vpc, subnets) = network(clients).await;
+    let wanted = stack(&vpc, &subnets, "first");
+    // The table names each kind that is used here, and only those.
+    let used: std::collections::BTreeSet<&str> = wanted.resources().map(|resource| resource.urn.kind()).collect();
+    let can: std::collections::BTreeSet<&str> =
+        TABLE.iter().filter(|(_, can)| can.is_ok()).map(|(what, _)| *what).collect();
+    assert_eq!(used, can);
+
+    let (events, reader) = Events::channel();
+    let up = engine.up(&wanted, events, Interrupt::default(), |_| true).await.unwrap();
+    assert!(up.summary.complete(), "{:#?}", failures(&seen(reader)));
+    assert_eq!(up.summary.created, wanted.len() as u64);
+    let again = engine.preview(&wanted, Events::none()).await.unwrap();
+    assert!(again.plan.is_empty(), "{}", render(&again.plan));
+
+    // Roles and the key change in place.
+    let (events, reader) = Events::channel();
+    let changed = stack(&vpc, &subnets, "second");
+    let change = engine.up(&changed, events, Interrupt::default(), |_| true).await.unwrap();
+    assert!(change.summary.complete(), "{:#?}", failures(&seen(reader)));
+    assert_eq!(change.summary.updated, 3);
+
+    let (events, reader) = Events::channel();
+    let down = engine.down("on-moto", events, Interrupt::default(), |_| true).await.unwrap();
+    assert!(down.summary.complete(), "{:#?}", failures(&seen(reader)));
+    assert_eq!(down.summary.deleted, wanted.len() as u64);
+    let clusters = clients.eks.list_clusters().send().await.unwrap();
+    assert!(clusters.clusters().is_empty());
+}
