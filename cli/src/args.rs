@@ -7,18 +7,19 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done, or nothing to do
-  1    a step failed; the rest was done, and the next run goes on from there
+  1    a step failed (the rest was done; the next run goes on from there), or
+       the answer was no
   2    preview only: there are changes
   64   wrong usage
-  65   the manifest is wrong
+  65   the manifest is wrong, or asks for what is protected
   66   there is no manifest
-  69   AWS cannot be reached or refused a read
+  69   AWS cannot be reached or refused
   70   a bug
-  73   the state cannot be read or written
-  74   the state is damaged
+  73   a file, the state or a port cannot be used
+  74   the state is damaged, or of a newer version
   75   another run is at work
   77   no credentials, or not allowed
-  78   the state belongs to another account, region or endpoint
+  78   the state belongs to another account, region, endpoint or platform
   130  interrupted";
 
 /// Provisions a production EKS platform for Ray.
@@ -57,15 +58,22 @@ pub struct Global {
     /// An AWS profile, in place of AWS_PROFILE
     #[arg(long, global = true, value_name = "NAME")]
     pub profile: Option<String>,
+    /// The region, if it must be the manifest's: any other is refused
+    #[arg(long, global = true, value_name = "REGION")]
+    pub region: Option<String>,
     /// An endpoint for every AWS service, in place of AWS_ENDPOINT_URL
     #[arg(long, global = true, value_name = "URL")]
     pub endpoint_url: Option<String>,
-    /// The state's folder; default: .rayplat/state beside the manifest
+    /// The state's folder; default: .rayplat/state beside the manifest. In a
+    /// rehearsal, the folder of state and account; default: .rayplat/rehearsal
     #[arg(long, global = true, value_name = "DIR")]
     pub state: Option<PathBuf>,
     /// Show every input of what is to be made
     #[arg(short, long, global = true)]
     pub verbose: bool,
+    /// No colours; so does NO_COLOR
+    #[arg(long, global = true)]
+    pub no_color: bool,
 }
 
 /// The commands.

@@ -1,6 +1,6 @@
 //! From errors to exit codes: one kind of error, one code.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{panic::PanicHookInfo, path::PathBuf, process::ExitCode};
 
 use rayplat_engine::{
     error::{Error, ErrorClass, ProviderError},
@@ -10,7 +10,10 @@ use rayplat_engine::{
 use rayplat_resources::{platform::manifest::Diagnostics, rehearsal::RehearsalError};
 use serde_json::json;
 
-use crate::report::{out, style};
+use crate::report::{err, out, style};
+
+/// The exit code of a bug.
+pub const BUG: u8 = 70;
 
 /// How a command ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +26,8 @@ pub enum Ending {
     Incomplete,
     /// A run that was stopped; it has been reported.
     Interrupted,
+    /// The plan was shown and the answer was no.
+    Declined,
 }
 
 /// Why a command could not do its work.
@@ -95,21 +100,24 @@ impl Failure {
             Self::Manifest(_) => 65,
             Self::NoManifest { .. } => 66,
             Self::Aws(error) => aws(error),
-            Self::Io { .. } | Self::Rehearsal(_) => 73,
-            Self::Platform(_) => 70,
+            Self::Io { .. } | Self::Rehearsal(RehearsalError::Io { .. }) => 73,
+            Self::Rehearsal(RehearsalError::Damaged { .. }) => 74,
+            Self::Rehearsal(RehearsalError::Other { .. }) => 78,
+            Self::Platform(_) => BUG,
             Self::Engine(error) => match error {
                 Error::Store(StoreError::Locked { .. }) => 75,
                 Error::Store(StoreError::Damaged { .. } | StoreError::TooNew { .. }) => 74,
                 Error::Store(StoreError::Io { .. }) => 73,
                 Error::Binding { .. } => 78,
                 Error::Read { source, .. } | Error::Recovery { source, .. } => aws(source),
-                Error::Protected { .. } | Error::PlanOutdated(_) => 1,
+                Error::Protected { .. } => 65,
+                Error::PlanOutdated(_) => 1,
                 Error::Interrupted(_) => 130,
                 Error::Store(StoreError::Illegal(_))
                 | Error::Stack { .. }
                 | Error::Eval { .. }
                 | Error::Cycle(_)
-                | Error::UnknownKind { .. } => 70,
+                | Error::UnknownKind { .. } => BUG,
             },
         }
     }
@@ -123,7 +131,7 @@ fn aws(error: &ProviderError) -> u8 {
 pub fn code(result: Result<Ending, Failure>, json: bool) -> ExitCode {
     match result {
         Ok(Ending::Done) => ExitCode::SUCCESS,
-        Ok(Ending::Incomplete) => ExitCode::from(1),
+        Ok(Ending::Incomplete | Ending::Declined) => ExitCode::from(1),
         Ok(Ending::Changes) => ExitCode::from(2),
         Ok(Ending::Interrupted) => ExitCode::from(130),
         Err(failure) => {
@@ -150,24 +158,37 @@ fn report(failure: &Failure, json: bool) {
         return;
     }
     if let Failure::Manifest(found) = failure {
-        eprint!("{found}");
+        err(found.to_string().trim_end());
         return;
     }
     let style = style::stderr();
-    eprintln!("{}error:{} {failure}", style.error, style.reset);
+    err(&format!("{}error:{} {failure}", style.error, style.reset));
     let mut source = std::error::Error::source(failure);
     let mut last = failure.to_string();
     while let Some(cause) = source {
         let text = cause.to_string();
         if !last.contains(&text) {
-            eprintln!("  caused by: {text}");
+            err(&format!("  caused by: {text}"));
         }
         last = text;
         source = cause.source();
     }
     if let Some(hint) = failure.hint() {
-        eprintln!("{}hint:{} {hint}", style.hint, style.reset);
+        err(&format!("{}hint:{} {hint}", style.hint, style.reset));
     }
+}
+
+/// Reports a panic as what it is. The run's journal is whole: it is written before
+/// each call.
+pub fn bug(panic: &PanicHookInfo<'_>) {
+    let style = style::stderr();
+    let what = panic.payload_as_str().unwrap_or("no message");
+    let place = panic.location().map_or_else(String::new, |place| format!(" ({}:{})", place.file(), place.line()));
+    err(&format!("{}error:{} a bug: {what}{place}", style.error, style.reset));
+    err(&format!(
+        "{}hint:{} The state is exact: run the same command again. Please report this.",
+        style.hint, style.reset
+    ));
 }
 
 /// Help and version are no errors; everything else is wrong usage. 2 would mean
@@ -176,4 +197,47 @@ pub fn usage(error: &clap::Error) -> ExitCode {
     // A closed pipe is the only way in which this fails: nobody is left to tell.
     drop(error.print());
     if error.use_stderr() { ExitCode::from(64) } else { ExitCode::SUCCESS }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn every_kind_of_error_has_its_code() {
+        let urn: rayplat_engine::urn::Urn = "k/a".parse().unwrap();
+        let text = || "x".to_owned();
+        let io = || std::io::Error::other("x");
+        let denied = || ProviderError::new(ErrorClass::Denied, "x");
+        let ambiguous = || ProviderError::new(ErrorClass::Ambiguous, "x");
+        let damaged = StoreError::Damaged { place: text(), reason: text(), kept: None };
+        let newer = StoreError::TooNew { place: text(), found: 2, supported: 1 };
+        let table: Vec<(Failure, u8)> = vec![
+            (Failure::Usage { message: text(), hint: text() }, 64),
+            (Error::Protected { urn: urn.clone(), reason: text() }.into(), 65),
+            (Failure::NoManifest { path: "x".into(), source: io() }, 66),
+            (ambiguous().into(), 69),
+            (Error::Read { urn: urn.clone(), source: ambiguous() }.into(), 69),
+            (Error::Stack { urn: urn.clone(), reason: text() }.into(), 70),
+            (Error::Cycle(vec![urn.clone()]).into(), 70),
+            (StoreError::Illegal(text()).into(), 70),
+            (Failure::Io { what: text(), source: io() }, 73),
+            (StoreError::Io { place: text(), reason: text() }.into(), 73),
+            (RehearsalError::Io { place: "x".into(), source: io() }.into(), 73),
+            (damaged.into(), 74),
+            (newer.into(), 74),
+            (RehearsalError::Damaged { place: "x".into(), reason: text() }.into(), 74),
+            (StoreError::Locked { holder: text() }.into(), 75),
+            (denied().into(), 77),
+            (Error::Recovery { urn, source: denied() }.into(), 77),
+            (Error::Binding { bound: text(), found: text() }.into(), 78),
+            (RehearsalError::Other { place: "x".into(), found: text(), wanted: text() }.into(), 78),
+            (Error::Interrupted(text()).into(), 130),
+        ];
+        for (failure, code) in table {
+            assert_eq!(failure.code(), code, "{failure:?}");
+        }
+    }
 }

@@ -6,10 +6,14 @@
 mod args;
 mod commands;
 mod exit;
+mod interrupt;
 mod report;
 mod setup;
 
-use std::process::ExitCode;
+use std::{
+    panic::{self, AssertUnwindSafe},
+    process::ExitCode,
+};
 
 use clap::Parser;
 
@@ -18,5 +22,13 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return exit::usage(&error),
     };
-    exit::code(commands::run(&args), args.global.json)
+    if args.global.no_color {
+        report::style::plain();
+    }
+    panic::set_hook(Box::new(exit::bug));
+    // Nothing is used after a panic: what the run had is in its journal.
+    let Ok(result) = panic::catch_unwind(AssertUnwindSafe(|| commands::run(&args))) else {
+        return ExitCode::from(exit::BUG);
+    };
+    exit::code(result, args.global.json)
 }

@@ -35,6 +35,8 @@ pub struct World {
     pub platform: Platform,
     /// Where it stands.
     pub setting: Setting,
+    /// The state as it was stored, before anything was read.
+    pub state: Checkpoint,
     /// The engine.
     pub engine: Engine,
     /// The emulated account, in a rehearsal.
@@ -74,7 +76,8 @@ fn folder(global: &Global) -> PathBuf {
 /// The folder of the state.
 pub fn state_folder(global: &Global) -> PathBuf {
     match (&global.state, global.rehearse) {
-        (Some(folder), _) => folder.clone(),
+        (Some(folder), false) => folder.clone(),
+        (Some(folder), true) => folder.join("state"),
         (None, false) => folder(global).join("state"),
         (None, true) => folder(global).join("rehearsal").join("state"),
     }
@@ -100,6 +103,7 @@ fn open_store(global: &Global, access: Access, command: &str) -> Result<Arc<dyn 
 /// Opens everything for a command that talks to an account.
 pub async fn open(global: &Global, access: Access, command: &str) -> Result<World, Failure> {
     let loaded = manifest(&global.file)?;
+    check_place(global, &loaded)?;
     let store = open_store(global, access, command)?;
     let region = loaded.manifest.region.clone();
     let rehearsal = if global.rehearse { Some(account(global, access, &loaded)?) } else { None };
@@ -125,11 +129,31 @@ pub async fn open(global: &Global, access: Access, command: &str) -> Result<Worl
     };
     let engine = Engine::new(registry(&clients, rehearsal.as_ref()), store, options);
     // The state's binding is checked before anything else is read.
-    engine.state(&loaded.manifest.name).await?;
+    let state = engine.state(&loaded.manifest.name).await?;
     let caller_arn = aws::resolve_principal(&clients, &identity).await?;
     let setting = Setting { partition: identity.partition, account: identity.account, region, caller_arn };
     let platform = platform::build(&loaded.manifest, &setting)?;
-    Ok(World { loaded, platform, setting, engine, rehearsal })
+    Ok(World { loaded, platform, setting, state, engine, rehearsal })
+}
+
+/// What is asked for must be one place.
+fn check_place(global: &Global, loaded: &Loaded) -> Result<(), Failure> {
+    let wanted = &loaded.manifest.region;
+    if let Some(region) = global.region.as_ref().filter(|region| *region != wanted) {
+        return Err(Failure::Usage {
+            message: format!("--region is {region}, but {} says {wanted}", global.file.display()),
+            hint: "The manifest says where a platform stands: change it there, or leave --region out.".to_owned(),
+        });
+    }
+    if global.rehearse && (global.endpoint_url.is_some() || global.profile.is_some()) {
+        return Err(Failure::Usage {
+            message:
+                "--rehearse works on the emulated account in this process and takes no --endpoint-url or --profile"
+                    .to_owned(),
+            hint: "Leave --rehearse out to work on `rayplat rehearse serve` by --endpoint-url.".to_owned(),
+        });
+    }
+    Ok(())
 }
 
 fn registry(clients: &Clients, rehearsal: Option<&Rehearsal>) -> Registry {

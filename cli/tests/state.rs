@@ -39,3 +39,14 @@ fn a_lost_database_is_not_an_empty_one() {
     assert_eq!(ran.code, 74, "{}", ran.stderr);
     assert!(ran.stderr.contains("is gone"), "{}", ran.stderr);
 }
+
+#[test]
+fn two_rehearsals_in_folders_of_their_own_know_nothing_of_each_other() {
+    let place = Place::new();
+    place.ok(&["up", "--rehearse", "--yes", "--state", "a"]);
+    assert_eq!(place.run(&["preview", "--rehearse", "--state", "b"]).code, 2);
+    place.ok(&["up", "--rehearse", "--yes", "--state", "b"]);
+    place.ok(&["preview", "--rehearse", "--state", "a"]);
+    assert!(place.ok(&["state", "list", "--rehearse", "--state", "a"]).stdout.ends_with("30 objects\n"));
+    assert!(!place.file(".rayplat").exists());
+}

@@ -72,3 +72,33 @@ fn a_cluster_is_never_replaced_silently() {
     assert_eq!(ran.code, 78, "{}", ran.stderr);
     assert!(ran.stderr.contains("the state is bound to stack `production-ray-cluster`"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_rehearsal_tells_programs_too_before_the_last_line() {
+    let place = Place::new();
+    let ran = place.ok(&["up", "--rehearse", "--yes", "--json"]);
+    let lines: Vec<serde_json::Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(ran.last_json()["event"], "run_finished");
+    let told = &lines[lines.len() - 2];
+    assert_eq!(told["event"], "rehearsal");
+    assert_eq!(told["wall_ms"], ran.last_json()["took_ms"]);
+    let chain: Vec<&str> =
+        told["critical_path"].as_array().unwrap().iter().map(|link| link["urn"].as_str().unwrap()).collect();
+    assert!(chain.contains(&"aws:eks:Cluster/main"), "{chain:?}");
+    // Sent again while IAM does not show the role yet.
+    assert!(told["calls"]["eks"]["CreateCluster"].as_u64().unwrap() >= 1, "{told}");
+    let down = place.ok(&["down", "--rehearse", "--yes", "--json"]);
+    let down: Vec<serde_json::Value> = down.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(down[down.len() - 2]["floor_ms"].as_u64().unwrap() > 60_000, "deletions are life cycles too");
+}
+
+#[test]
+fn a_run_takes_no_longer_than_the_life_cycles_it_waits_for() {
+    for seed in ["1", "2", "3", "4", "5"] {
+        let ran = Place::new().ok(&["up", "--rehearse", "--yes", "--json", "--seed", seed]);
+        let line = ran.stdout.lines().rev().nth(1).unwrap();
+        let told: serde_json::Value = serde_json::from_str(line).unwrap();
+        let ratio = told["ratio"].as_f64().unwrap();
+        assert!((1.0..=1.03).contains(&ratio), "seed {seed}: {ratio}");
+    }
+}

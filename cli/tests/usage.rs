@@ -39,3 +39,27 @@ fn the_account_is_served_on_this_machine_only() {
     let ran = Place::new().run(&["rehearse", "serve", "--listen", "0.0.0.0:0"]);
     assert_eq!(ran.code, 64, "{}", ran.stderr);
 }
+
+#[test]
+fn the_region_is_the_manifests() {
+    let ran = Place::new().run(&["preview", "--rehearse", "--region", "eu-west-1"]);
+    assert_eq!(ran.code, 64, "{}", ran.stderr);
+    assert!(ran.stderr.contains("--region is eu-west-1, but rayplat.yaml says us-east-1"), "{}", ran.stderr);
+    assert_eq!(Place::new().run(&["preview", "--rehearse", "--region", "us-east-1"]).code, 2);
+}
+
+#[test]
+fn a_rehearsal_is_never_on_another_endpoint() {
+    let ran = Place::new().run(&["up", "--rehearse", "--yes", "--endpoint-url", "http://127.0.0.1:1"]);
+    assert_eq!(ran.code, 64, "{}", ran.stderr);
+    assert!(ran.stderr.contains("rayplat rehearse serve"), "{}", ran.stderr);
+}
+
+#[test]
+fn an_unreachable_account_is_69() {
+    let place = Place::new();
+    let mut command = place.command(&["preview", "--endpoint-url", "http://127.0.0.1:1"]);
+    command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "x");
+    let ran = common::Ran::from(command.output().unwrap());
+    assert_eq!(ran.code, 69, "{}", ran.stderr);
+}

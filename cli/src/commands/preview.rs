@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::{
     args::Global,
     exit::{Ending, Failure},
-    report::{out, tree},
+    report::{self, out, tree},
     setup::{self, Access},
 };
 
@@ -30,7 +30,7 @@ pub async fn run(global: &Global) -> Result<Ending, Failure> {
         })
         .to_string());
     } else {
-        eprint!("{}", world.loaded.warnings);
+        report::warn(&world.loaded.warnings);
         while let Ok(event) = reader.try_recv() {
             if let Event::Recovered { urn, message } = event {
                 out(&format!("{urn}: {message}"));

@@ -1,11 +1,13 @@
 //! `rayplat rehearse serve`
 
 use rayplat_resources::rehearsal::{Rehearsal, Seed, ServeOptions, serve};
+use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::{
     args::{Global, RehearseCommand},
     exit::{Ending, Failure},
+    interrupt::Signals,
     report::out,
     setup,
 };
@@ -31,15 +33,19 @@ pub fn run(global: &Global, command: &RehearseCommand) -> Result<Ending, Failure
         }
         let listener = TcpListener::bind(listen).await.map_err(io)?;
         let address = listener.local_addr().map_err(io)?;
-        out(&format!("account {account} in {region} at http://{address}, {speed} times real time; Ctrl-C ends it"));
-        out(&format!("try: aws --endpoint-url http://{address} --region {region} eks list-clusters"));
-        serve(listener, rehearsal, ServeOptions { speed: *speed }, async {
-            // Without a signal handler there is no gentle end; the process can still be killed.
-            if tokio::signal::ctrl_c().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        })
-        .await?;
+        let url = format!("http://{address}");
+        let mut signals = Signals::new().map_err(io)?;
+        if global.json {
+            out(&json!({"event": "listening", "url": url, "account": account, "region": region, "speed": speed})
+                .to_string());
+        } else {
+            out(&format!("account {account} in {region} at {url}, {speed} times real time; Ctrl-C ends it"));
+            out("try, with any credentials:");
+            out(&format!(
+                "  AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any aws --endpoint-url {url} --region {region} eks list-clusters"
+            ));
+        }
+        serve(listener, rehearsal, ServeOptions { speed: *speed }, async { signals.next().await }).await?;
         Ok(Ending::Done)
     })
 }

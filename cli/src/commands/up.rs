@@ -8,7 +8,12 @@ use crate::{
     args::Global,
     commands::output,
     exit::{Ending, Failure},
-    report::{self, out, tree},
+    interrupt,
+    report::{
+        self, Message, Phase, Reporter, out,
+        rehearsal::{self, Before},
+        tree,
+    },
     setup::{self, Access, World},
 };
 
@@ -16,7 +21,7 @@ pub async fn run(global: &Global) -> Result<Ending, Failure> {
     check_terminal(global)?;
     let world = setup::open(global, Access::Work, "up").await?;
     if !global.json {
-        eprint!("{}", world.loaded.warnings);
+        report::warn(&world.loaded.warnings);
         out(&tree::heading(&world));
     }
     apply(global, &world, Deed::Up).await
@@ -24,7 +29,8 @@ pub async fn run(global: &Global) -> Result<Ending, Failure> {
 
 /// Without a terminal nobody can answer: an error, never a hang.
 pub fn check_terminal(global: &Global) -> Result<(), Failure> {
-    let can_ask = std::io::stdin().is_terminal() && !global.json;
+    let can_read = std::io::stdout().is_terminal() || std::io::stderr().is_terminal();
+    let can_ask = std::io::stdin().is_terminal() && can_read && !global.json;
     if global.yes || can_ask {
         return Ok(());
     }
@@ -43,15 +49,18 @@ pub enum Deed {
 
 /// Applies, reports while it runs, and sums up.
 pub async fn apply(global: &Global, world: &World, deed: Deed) -> Result<Ending, Failure> {
-    let interrupt = Interrupt::default();
+    let (interrupt, phase) = (Interrupt::default(), Phase::default());
+    let before = world.rehearsal.as_ref().map(|account| Before::of(account, world.state.clone()));
     let (events, reader) = Events::channel();
-    let calls_before = world.rehearsal.as_ref().map(|account| account.calls()).unwrap_or_default();
     let live = report::live(global, world.rehearsal.is_some());
-    let reporter = tokio::spawn(report::follow(reader, live));
+    let mut reporter = Reporter::start(reader, live, phase.clone())?;
+    let messages = reporter.messages();
+    interrupt::listen(interrupt.clone(), phase.clone(), messages.clone())?;
     let approve = |plan: &Plan| {
-        let approved = ask(global, plan, deed);
-        if approved && !plan.is_empty() {
-            tokio::spawn(listen(interrupt.clone()));
+        report::flush(&messages);
+        let approved = interrupt.level() == 0 && ask(global, plan, deed);
+        if approved {
+            phase.work();
         }
         approved
     };
@@ -60,36 +69,46 @@ pub async fn apply(global: &Global, world: &World, deed: Deed) -> Result<Ending,
         Deed::Up => world.engine.up(stack, events, interrupt.clone(), approve).await,
         Deed::Down => world.engine.down(stack.name(), events, interrupt.clone(), approve).await,
     };
-    let finished = reporter.await.unwrap_or_default();
-    if let Some(account) = &world.rehearsal {
-        account.save()?;
+    let saved = world.rehearsal.as_ref().map_or(Ok(()), |account| account.save());
+    phase.end();
+    let seen = reporter.seen().await;
+    let prediction = match (&result, &world.rehearsal, &before) {
+        (Ok(report), Some(account), Some(before)) if report.approved && report.summary.changes() => {
+            Some(rehearsal::predict(&report.plan, &seen, account, before))
+        }
+        _ => None,
+    };
+    if let Some(line) = prediction.as_ref().and_then(|prediction| serde_json::to_string(prediction).ok()) {
+        // The printer ends with the reporter, below.
+        drop(messages.send(Message::Json(line)));
     }
+    reporter.finish();
+    saved?;
     let report = match result {
         Ok(report) => report,
         Err(Error::Interrupted(_)) => return Ok(Ending::Interrupted),
         Err(error) => return Err(error.into()),
     };
-    if !global.json {
-        if report.approved {
-            out(&tree::closing(&report, deed == Deed::Down));
+    if !global.json && report.approved {
+        out(&tree::closing(&report, &world.state));
+        if let Some(prediction) = &prediction {
+            out(&rehearsal::render(prediction));
         }
-        if let Some(account) = world.rehearsal.as_ref().filter(|_| report.approved && report.summary.changes()) {
-            out(&report::rehearsal::render(&report.plan, &finished, account, &calls_before));
-        }
-        if deed == Deed::Up && report.summary.complete() && report.approved {
+        if deed == Deed::Up && report.summary.complete() {
             hints(world, &report);
         }
     }
     Ok(match () {
         () if interrupt.level() > 0 => Ending::Interrupted,
-        () if !report.summary.complete() || !report.approved => Ending::Incomplete,
+        () if !report.approved => Ending::Declined,
+        () if !report.summary.complete() => Ending::Incomplete,
         () => Ending::Done,
     })
 }
 
 fn hints(world: &World, report: &Report) {
     let outputs = output::evaluate(&world.platform.outputs, &report.state);
-    for name in ["cluster_endpoint", "kubeconfig_command"] {
+    for name in ["cluster_name", "cluster_endpoint", "kubeconfig_command"] {
         if let Some(value) = outputs.get(name).and_then(|value| value.as_str()) {
             out(&format!("{name}: {value}"));
         }
@@ -104,27 +123,25 @@ fn ask(global: &Global, plan: &Plan, deed: Deed) -> bool {
     if global.yes {
         return true;
     }
-    let question = if deed == Deed::Up { "Apply this?" } else { "Destroy all this?" };
-    print!("{question} Only `yes` is accepted: ");
-    let mut answer = String::new();
-    let asked = std::io::stdout().flush().and_then(|()| std::io::stdin().lock().read_line(&mut answer));
-    let approved = asked.is_ok() && answer.trim() == "yes";
+    let approved = match deed {
+        Deed::Up => matches!(answer("Apply? [y/N] ").as_str(), "y" | "Y" | "yes"),
+        // Nothing brings back what is destroyed: one key is not enough.
+        Deed::Down => answer("Destroy all this? Only `yes` is accepted: ") == "yes",
+    };
     if !approved {
         out("Nothing was changed.");
     }
     approved
 }
 
-/// Ctrl-C once: finish what runs. Twice: stop now.
-async fn listen(interrupt: Interrupt) {
-    while tokio::signal::ctrl_c().await.is_ok() {
-        interrupt.raise();
-        eprintln!(
-            "{}",
-            match interrupt.level() {
-                1 => "\nstopping: nothing new is started, what runs is finished and saved. Ctrl-C again stops at once.",
-                _ => "\nstopped: what was begun is written down; the next run looks at it and goes on.",
-            }
-        );
-    }
+/// Asks where it is seen, and reads a line; no answer is an empty one.
+fn answer(question: &str) -> String {
+    let asked = if std::io::stdout().is_terminal() {
+        write!(std::io::stdout(), "{question}").and_then(|()| std::io::stdout().flush())
+    } else {
+        write!(std::io::stderr(), "{question}")
+    };
+    let mut line = String::new();
+    let read = asked.and_then(|()| std::io::stdin().lock().read_line(&mut line));
+    if read.is_ok() { line.trim().to_owned() } else { String::new() }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::{
     args::Global,
     exit::{Ending, Failure},
-    report::out,
+    report::{self, out},
     setup,
 };
 
@@ -16,7 +16,7 @@ pub fn run(global: &Global) -> Result<Ending, Failure> {
         out(&json!({"valid": true, "warnings": warnings}).to_string());
         return Ok(Ending::Done);
     }
-    eprint!("{}", loaded.warnings);
+    report::warn(&loaded.warnings);
     let manifest = &loaded.manifest;
     let pools: Vec<&str> = manifest.node_pools.keys().map(String::as_str).collect();
     out(&format!(

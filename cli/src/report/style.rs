@@ -1,6 +1,9 @@
 //! Colours, where somebody sees them.
 
-use std::io::IsTerminal;
+use std::{
+    io::IsTerminal,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 /// Escape sequences, or nothing.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,10 +29,19 @@ const COLOURS: Style = Style {
     reset: "\x1b[0m",
 };
 
+static PLAIN: AtomicBool = AtomicBool::new(false);
+
+/// No colours from here on: `--no-color`.
+pub fn plain() {
+    PLAIN.store(true, Ordering::Relaxed);
+}
+
 fn style(terminal: bool) -> Style {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     // https://no-color.org: set and not empty
-    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if terminal && !unwanted { COLOURS } else { Style::default() }
+    let unwanted = PLAIN.load(Ordering::Relaxed) || set("NO_COLOR").is_some();
+    let dumb = set("TERM").is_some_and(|term| term == "dumb");
+    if terminal && !unwanted && !dumb { COLOURS } else { Style::default() }
 }
 
 /// For standard output.

@@ -10,6 +10,7 @@ use rayplat_engine::{
         diff::{Change, Effect},
     },
     provider::{Action, ReplaceOrder},
+    store::Checkpoint,
     value::Planned,
 };
 use serde_json::Value;
@@ -20,6 +21,9 @@ use super::{
 };
 use crate::setup::World;
 
+/// Where a detail begins.
+const INDENT: usize = 8;
+
 /// Where the run works.
 pub fn heading(world: &World) -> String {
     let style = style::stdout();
@@ -29,49 +33,106 @@ pub fn heading(world: &World) -> String {
     format!("{}{}{} in {place}{rehearsal}", style.bold, world.loaded.manifest.name, style.reset)
 }
 
-/// The plan. `verbose` shows every input of what is made.
+/// The plan, as wide as the terminal. `verbose` shows every input of what is made.
 pub fn render(plan: &Plan, verbose: bool) -> String {
-    let style = style::stdout();
-    if plan.is_empty() {
-        return format!("Nothing to do: {} resources are as the manifest says.", plan.unchanged.len());
-    }
-    let width = terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0)).max(60);
-    let mut kinds: BTreeMap<&str, Vec<&Step>> = BTreeMap::new();
-    for step in plan.steps.iter().filter(|step| step.action != Action::Delete || step.pair.is_none()) {
-        kinds.entry(step.urn.kind()).or_default().push(step);
-    }
-    let mut lines = Vec::new();
-    for (kind, steps) in kinds {
-        lines.push(format!("{}{kind}{}", style.bold, style.reset));
-        let last = steps.len() - 1;
-        for (index, step) in steps.into_iter().enumerate() {
-            let (branch, below) = if index == last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
-            lines.push(format!("{branch}{}", title(step, style)));
-            let details = details(step, verbose);
-            lines
-                .extend(details.into_iter().map(|line| format!("{below}     {}", cut(&line, width.saturating_sub(8)))));
-        }
-    }
-    lines.push(String::new());
-    lines.push(format!("{}{}{}", style.bold, sentence(plan.summary()), style.reset));
-    let (expected, _) = plan.critical_path();
-    let expected = u64::try_from(expected.as_millis()).unwrap_or(u64::MAX);
-    lines.push(format!("Expected to take about {}.", duration(expected)));
-    lines.join("\n")
+    let width = terminal_size::terminal_size().map_or(100, |(width, _)| usize::from(width.0));
+    Tree { style: style::stdout(), width: width.max(60), verbose }.plan(plan)
 }
 
-fn title(step: &Step, style: Style) -> String {
-    let (mark, colour) = match (step.action, &step.pair) {
-        (Action::Create, Some(pair)) if pair.order == ReplaceOrder::CreateThenDelete => ("+/-", style.update),
-        (Action::Create, Some(_)) => ("-/+", style.update),
-        (Action::Create, None) => ("+", style.create),
-        (Action::Update, _) => ("~", style.update),
-        (Action::Delete, _) => ("-", style.delete),
-        (Action::Read, _) => ("?", style.dim),
-    };
-    let why = why(step);
-    let why = if why.is_empty() { String::new() } else { format!("  {}{why}{}", style.dim, style.reset) };
-    format!("{colour}{mark:<4}{}{}{why}", style.reset, step.urn.name())
+struct Tree {
+    style: Style,
+    width: usize,
+    verbose: bool,
+}
+
+impl Tree {
+    fn plan(&self, plan: &Plan) -> String {
+        let Style { bold, reset, .. } = self.style;
+        if plan.is_empty() {
+            return match plan.unchanged.len() {
+                0 => "Nothing to do: nothing is known and nothing is wanted.".to_owned(),
+                count => format!("Nothing to do: {count} resources are as the manifest says."),
+            };
+        }
+        let mut kinds: BTreeMap<&str, Vec<&Step>> = BTreeMap::new();
+        for step in plan.steps.iter().filter(|step| step.action != Action::Delete || step.pair.is_none()) {
+            kinds.entry(step.urn.kind()).or_default().push(step);
+        }
+        // Where everything goes, saying so of each is noise.
+        let all_go = plan.steps.iter().all(|step| step.action == Action::Delete);
+        let mut lines = Vec::new();
+        for (kind, mut steps) in kinds {
+            steps.sort_by(|a, b| (&a.urn, a.generation).cmp(&(&b.urn, b.generation)));
+            lines.push(format!("{bold}{kind}{reset}"));
+            let last = steps.len() - 1;
+            for (index, step) in steps.into_iter().enumerate() {
+                let (branch, below) = if index == last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+                lines.push(format!("{branch}{}", self.title(step, all_go)));
+                lines.extend(self.details(step).into_iter().map(|line| format!("{below}     {line}")));
+            }
+        }
+        lines.push(String::new());
+        lines.push(format!("{bold}{}{reset}", sentence(plan.summary())));
+        let (expected, _) = plan.critical_path();
+        let expected = u64::try_from(expected.as_millis()).unwrap_or(u64::MAX);
+        lines.push(format!("Expected to take about {}.", duration(expected)));
+        lines.join("\n")
+    }
+
+    fn title(&self, step: &Step, all_go: bool) -> String {
+        let style = self.style;
+        let (mark, colour) = match (step.action, &step.pair) {
+            (Action::Create, Some(pair)) if pair.order == ReplaceOrder::CreateThenDelete => ("+/-", style.update),
+            (Action::Create, Some(_)) => ("-/+", style.update),
+            (Action::Create, None) => ("+", style.create),
+            (Action::Update, _) => ("~", style.update),
+            (Action::Delete, _) => ("-", style.delete),
+            (Action::Read, _) => ("?", style.dim),
+        };
+        let why = if all_go && step.reason == Reason::Removed { String::new() } else { why(step) };
+        let why = if why.is_empty() { why } else { format!("  {}{why}{}", style.dim, style.reset) };
+        format!("{colour}{mark:<4}{}{}{why}", style.reset, step.urn.name())
+    }
+
+    fn details(&self, step: &Step) -> Vec<String> {
+        if !step.changes.is_empty() {
+            return step.changes.iter().flat_map(|change| self.change(change)).collect();
+        }
+        match (&step.planned, self.verbose && step.action == Action::Create) {
+            (Some(planned), true) => inputs(planned).iter().flat_map(|line| self.wrap(line, 4)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// `path: old -> new` where that fits, else both below the path.
+    fn change(&self, change: &Change) -> Vec<String> {
+        let old = change.old.as_ref().map_or_else(|| "(none)".to_owned(), Value::to_string);
+        let new = change.new.as_ref().map_or_else(|| "(none)".to_owned(), Planned::to_string);
+        let needs = if change.effect == Effect::Replace { "   needs a new object" } else { "" };
+        let line = format!("{}: {old} -> {new}{needs}", change.path);
+        if line.chars().count() <= self.room() {
+            return vec![line];
+        }
+        let mut lines = vec![format!("{}:{needs}", change.path)];
+        lines.extend(self.wrap(&format!("   {old}"), 3));
+        lines.extend(self.wrap(&format!("-> {new}"), 3));
+        lines
+    }
+
+    fn room(&self) -> usize {
+        self.width.saturating_sub(INDENT)
+    }
+
+    /// Breaks a line where the terminal ends; nothing is left out. What follows is
+    /// indented by `hang`.
+    fn wrap(&self, line: &str, hang: usize) -> Vec<String> {
+        let letters: Vec<char> = line.chars().collect();
+        let (first, rest) = letters.split_at(letters.len().min(self.room()));
+        let mut lines = vec![first.iter().collect::<String>()];
+        let pieces = rest.chunks(self.room() - hang);
+        lines.extend(pieces.map(|piece| format!("{:hang$}{}", "", piece.iter().collect::<String>())));
+        lines
+    }
 }
 
 fn why(step: &Step) -> String {
@@ -90,28 +151,8 @@ fn why(step: &Step) -> String {
         ReplaceOrder::DeleteThenCreate => "the old one goes first",
     };
     let sure = if pair.certain { "" } else { ", if it still differs then" };
-    format!("{base}, {order}{sure}")
-}
-
-fn details(step: &Step, verbose: bool) -> Vec<String> {
-    if !step.changes.is_empty() {
-        return step.changes.iter().map(change).collect();
-    }
-    match (&step.planned, verbose && step.action == Action::Create) {
-        (Some(planned), true) => inputs(planned),
-        _ => Vec::new(),
-    }
-}
-
-fn change(change: &Change) -> String {
-    let old = change.old.as_ref().map_or_else(|| "(none)".to_owned(), show);
-    let new = change.new.as_ref().map_or_else(|| "(none)".to_owned(), Planned::to_string);
-    let forces = if change.effect == Effect::Replace { "   needs a new object" } else { "" };
-    format!("{}: {old} -> {new}{forces}", change.path)
-}
-
-fn show(value: &Value) -> String {
-    value.to_string()
+    let base = if base.is_empty() { base } else { format!("{base}, ") };
+    format!("{base}{order}{sure}")
 }
 
 fn inputs(planned: &Planned) -> Vec<String> {
@@ -120,38 +161,36 @@ fn inputs(planned: &Planned) -> Vec<String> {
             let set = map.iter().filter(|(_, value)| !value.is_null());
             set.map(|(key, value)| format!("{key}: {value}")).collect()
         }
-        Planned::Object(entries) => entries.iter().map(|(key, value)| format!("{key}: {value}")).collect(),
+        Planned::Object(entries) => {
+            let set = entries.iter().filter(|(_, value)| value.known() != Some(&Value::Null));
+            set.map(|(key, value)| format!("{key}: {value}")).collect()
+        }
         other => vec![other.to_string()],
     }
 }
 
-/// A line that fits; the rest is in `--json`.
-fn cut(line: &str, width: usize) -> String {
-    if line.chars().count() <= width {
-        return line.to_owned();
-    }
-    let kept: String = line.chars().take(width.saturating_sub(3)).collect();
-    format!("{kept}...")
+fn counts(parts: &[(u64, &str)]) -> String {
+    let named: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    named.join(", ")
 }
 
 fn sentence(summary: Summary) -> String {
-    let parts = [
+    let named = counts(&[
         (summary.created, "to create"),
         (summary.updated, "to change"),
         (summary.replaced, "to replace"),
         (summary.deleted, "to delete"),
         (summary.unchanged, "unchanged"),
-    ];
-    let named: Vec<String> =
-        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-    if named.is_empty() { "Nothing to change.".to_owned() } else { format!("{}.", named.join(", ")) }
+    ]);
+    if named.is_empty() { "Nothing to change.".to_owned() } else { format!("{named}.") }
 }
 
-/// What was done, in one sentence.
-pub fn closing(report: &Report, down: bool) -> String {
+/// What was done, in one sentence. `before` is the state as it was.
+pub fn closing(report: &Report, before: &Checkpoint) -> String {
     let summary = report.summary;
     let style = style::stdout();
-    let parts = [
+    let named = counts(&[
         (summary.created, "created"),
         (summary.updated, "changed"),
         (summary.replaced, "replaced"),
@@ -159,22 +198,26 @@ pub fn closing(report: &Report, down: bool) -> String {
         (summary.unchanged, "unchanged"),
         (summary.failed, "failed"),
         (summary.skipped, "skipped"),
-    ];
-    let named: Vec<String> =
-        parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-    let counts = if named.is_empty() { "nothing to do".to_owned() } else { named.join(", ") };
+    ]);
+    let named = if named.is_empty() { "nothing to do".to_owned() } else { named };
     let mut text = if summary.complete() {
-        format!("{}Done:{} {counts}.", style.bold, style.reset)
+        format!("{}Done:{} {named}.", style.bold, style.reset)
     } else {
         format!(
-            "{}Not complete:{} {counts}. The state is exact; run the same command again to go on.",
+            "{}Not complete:{} {named}. The state is exact; run the same command again to go on.",
             style.error, style.reset
         )
     };
-    if down && summary.deleted > 0 && summary.complete() {
-        text.push_str(
-            "\nThe KMS key waits out its deletion window; `aws kms cancel-key-deletion --key-id ID` takes that back.",
-        );
+    let gone = |step: &&Step| step.action == Action::Delete && step.urn.kind() == "aws:kms:Key";
+    for step in report.plan.steps.iter().filter(gone).filter(|step| !report.state.objects.contains_key(&step.key())) {
+        let id = before.objects.get(&step.key()).and_then(|object| object.id.as_deref()).unwrap_or("ID");
+        text.push_str(&format!(
+            "\nThe KMS key waits out its deletion window; `aws kms cancel-key-deletion --key-id {id}` takes that back."
+        ));
     }
     text
 }
+
+#[cfg(test)]
+#[path = "tree_tests.rs"]
+mod tests;

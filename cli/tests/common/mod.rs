@@ -3,6 +3,8 @@
 
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod served;
+
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
