@@ -39,7 +39,7 @@ fn a_failure_says_why_what_is_left_and_what_was_skipped() {
     has("failed to create aws:eks:NodeGroup/cpu: ");
     has("Instances failed to join the kubernetes cluster");
     has(" is left in the account; the state knows it and the next run takes it up");
-    has("skipped to create aws:eks:Addon/coredns: aws:eks:NodeGroup/cpu failed");
+    has("skipped: create aws:eks:Addon/coredns (aws:eks:NodeGroup/cpu failed)");
     has("created aws:eks:NodeGroup/gpu in ");
     has("Not complete: 27 created, 1 failed, 2 skipped. The state is exact; run the same command again to go on.");
     assert!(!ran.stdout.contains("kubeconfig_command"), "no hints to use what is not complete: {}", ran.stdout);

@@ -80,7 +80,7 @@ fn once_finishes_what_runs_and_starts_nothing_new() {
         let ran = busy.end();
         assert_eq!(ran.code, 130, "{}", ran.stderr);
         assert!(ran.stdout.contains("created aws:eks:Cluster/main in "), "{}", ran.stdout);
-        assert!(ran.stdout.contains("skipped to create aws:eks:NodeGroup/cpu: the run was stopped"), "{}", ran.stdout);
+        assert!(ran.stdout.contains("skipped: create aws:eks:NodeGroup/cpu (the run was stopped)"), "{}", ran.stdout);
         goes_on(&place, &served);
     }
 }

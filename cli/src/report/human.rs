@@ -135,7 +135,7 @@ impl Progress {
                 self.drop_line(urn);
                 let because =
                     because.as_ref().map_or_else(|| "the run was stopped".to_owned(), |urn| format!("{urn} failed"));
-                self.line(&format!("skipped to {} {urn}: {because}", action.verb()));
+                self.line(&format!("skipped: {} {urn} ({because})", action.verb()));
             }
             Event::RunFinished { .. } => self.clear(),
         }
