@@ -1,4 +1,5 @@
-//! A kind of the embedder's own: a file on disk, beside the kinds for AWS.
+//! A kind of the embedder's own beside the kinds for AWS: a file on disk that holds a
+//! role's ARN. The account is an emulated one.
 //!
 //! `cargo run --release -p rayplat-examples --example custom_kind`
 
@@ -6,16 +7,24 @@ use std::{error::Error, fs, io, path::PathBuf, sync::Arc};
 
 use rayplat_engine::{
     apply::Interrupt,
-    context::{Ctx, SystemClock},
+    context::Ctx,
     error::{ErrorClass, ProviderError},
     event::Events,
+    input::Input,
     inputs,
     ops::{Engine, Options},
     outputs,
     provider::{Created, Current, Observed, Provider, Reading, Recovered, Registry},
     retry::RetryPolicy,
     stack::Stack,
-    store::Binding,
+    value::Expr,
+};
+use rayplat_resources::{
+    aws::{
+        self,
+        iam_role::{Role, RoleArgs},
+    },
+    rehearsal::{Rehearsal, Seed},
 };
 use rayplat_state::SledStore;
 
@@ -113,31 +122,50 @@ impl Provider for File {
     }
 }
 
-#[tokio::main]
+fn trust() -> serde_json::Value {
+    serde_json::json!({
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+    })
+}
+
+// A paused clock: the account's minutes pass in milliseconds.
+#[tokio::main(flavor = "current_thread", start_paused = true)]
 async fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::temp_dir().join(format!("rayplat-custom-kind-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
     let store = SledStore::open(&folder.join("state"), "custom_kind")?;
+    let seed = Seed { account_id: "123456789012".into(), region: "us-east-1".into(), seed: 7 };
+    let account = Rehearsal::in_memory(&seed, 1_800_000_000_000);
+    let clients = account.clients();
     let options = Options {
         parallelism: 4,
         retry: RetryPolicy::default(),
-        clock: Arc::new(SystemClock),
-        binding: Binding { partition: "disk".into(), account: "me".into(), region: "here".into(), endpoint: None },
-        seed: u64::from(std::process::id()),
+        clock: Arc::new(account.clone()),
+        binding: clients.binding(&clients.identity().await?),
+        seed: 7,
     };
-    let engine = Engine::new(Registry::new().with(File { folder: folder.clone() }), Arc::new(store), options);
+    // One registration line a kind: AWS's, and ours.
+    let mut registry = Registry::new();
+    aws::register(&mut registry, &clients);
+    registry.add(File { folder: folder.clone() });
+    let engine = Engine::new(registry, Arc::new(store), options);
 
-    // The second file's text refers to the first one's path: it is made after it.
+    // The file's text refers to the role's ARN, which is known when the role stands.
     let mut stack = Stack::new("files");
-    let first = stack.add::<File>("first", FileArgs { prefix: "first".into(), text: "hello".into() })?;
-    stack.add::<File>("second", FileArgs { prefix: "second".into(), text: first.out.path().into() })?;
+    let role = RoleArgs { name_prefix: "custom-kind".into(), trust_policy: trust().into(), ..RoleArgs::default() };
+    let role = stack.add::<Role>("reader", role)?;
+    let arn = Expr::Concat(vec![Expr::Value("role ".into()), role.out.arn().expr()]);
+    stack.add::<File>("note", FileArgs { prefix: "note".into(), text: Input::expr(arn) })?;
 
     let up = engine.up(&stack, Events::none(), Interrupt::default(), |_| true).await?;
     assert_eq!(up.summary.created, 2);
+    let note = up.state.objects.values().find(|object| object.urn.name() == "note").ok_or("no note")?;
+    println!("{}", note.inputs["text"]);
     let again = engine.preview(&stack, Events::none()).await?;
     assert!(again.plan.is_empty());
     let down = engine.down("files", Events::none(), Interrupt::default(), |_| true).await?;
-    println!("made {} files, destroyed {}", up.summary.created, down.summary.deleted);
+    println!("made {}, destroyed {}", up.summary.created, down.summary.deleted);
     fs::remove_dir_all(&folder)?;
     Ok(())
 }
