@@ -120,6 +120,11 @@ impl Ctx {
         &self.job.urn
     }
 
+    /// Which object of the resource: 0 for the first, one more for each successor.
+    pub fn generation(&self) -> u32 {
+        self.job.generation
+    }
+
     /// Names this intent; tag the object with it. 32 hex digits.
     pub fn nonce(&self) -> &str {
         &self.job.nonce

@@ -108,3 +108,20 @@ async fn drift_is_found_and_mended() {
     let (report, _) = world.up(QUICKSTART).await.unwrap();
     assert_eq!(report.summary, unchanged_but(1, 0));
 }
+
+/// The state folder is gone: everything of ours is adopted, the key too, which has no
+/// name. A key that somebody else's platform tagged is not.
+#[tokio::test(start_paused = true)]
+async fn a_lost_state_is_adopted_and_nothing_is_made_twice() {
+    let world = standing(4).await;
+    let whole = leftovers(&world);
+    let lost = World { store: std::sync::Arc::new(rayplat_state::MemoryStore::default()), seed: 5, ..world };
+    let (report, events) = lost.up(QUICKSTART).await.unwrap();
+    assert!(report.summary.complete(), "{:#?}", failures(&events));
+    assert_eq!(leftovers(&lost), whole);
+    let again = lost.preview(QUICKSTART).await.unwrap();
+    assert!(again.plan.is_empty(), "{}", render(&again.plan));
+    let (down, events) = lost.down().await.unwrap();
+    assert!(down.summary.complete(), "{:#?}", failures(&events));
+    assert_eq!(leftovers(&lost), Vec::<String>::new());
+}

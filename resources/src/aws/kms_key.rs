@@ -19,7 +19,7 @@ use rayplat_engine::{
 use serde_json::Value;
 
 use super::{
-    Clients, KeyArn, KeyId, NONCE_TAG, Tags, all_tags, call, call_fresh, found, ownership, policy, tag_changes,
+    Clients, KeyArn, KeyId, Ownership, Tags, all_tags, call, call_fresh, found, ownership, policy, tag_changes,
     unexpected, users_tags, vanished,
 };
 
@@ -134,8 +134,10 @@ impl Key {
     }
 
     /// Asks every key of the region for this intent's nonce. A key of the same resource with
-    /// another nonce is not taken: it may be the predecessor that this one is to replace.
-    async fn search(&self, ctx: &Ctx) -> Result<Option<String>, ProviderError> {
+    /// another nonce is taken for one of a lost state only if this is the resource's first
+    /// object: otherwise it may be the predecessor that this one is to replace.
+    async fn search(&self, ctx: &Ctx) -> Result<Recovered, ProviderError> {
+        let mut lost = None;
         let mut marker = None;
         let mut readable = false;
         let mut refused = None;
@@ -148,9 +150,11 @@ impl Key {
                 match self.tags(ctx, id).await {
                     Ok(tags) => {
                         readable = true;
-                        let ours = tags.is_some_and(|t| t.get(NONCE_TAG).is_some_and(|nonce| nonce == ctx.nonce()));
-                        if ours && self.get(ctx, id).await?.is_some() {
-                            return Ok(Some(id.to_owned()));
+                        match tags.map_or(Ownership::Foreign, |tags| ownership(ctx, &tags)) {
+                            Ownership::Foreign => {}
+                            _ if self.get(ctx, id).await?.is_none() => {}
+                            Ownership::Mine => return Ok(Recovered::Mine(id.to_owned())),
+                            Ownership::OfThisStack => lost = lost.or_else(|| Some(id.to_owned())),
                         }
                     }
                     // A policy that shuts us out is not the one that we gave.
@@ -166,7 +170,21 @@ impl Key {
         match refused {
             // Every key refused: then it is the caller who may not look, and nothing is known.
             Some(error) if !readable => Err(error),
-            _ => Ok(None),
+            _ => Ok(lost.filter(|_| ctx.generation() == 0).map_or(Recovered::Absent, Recovered::OfThisStack)),
+        }
+    }
+
+    /// CreateKey would make a second key beside one that a lost state has left: it has no
+    /// name that AWS could refuse. So the refusal is ours.
+    async fn refuse_second(&self, ctx: &Ctx) -> Result<(), ProviderError> {
+        match self.search(ctx).await {
+            Ok(Recovered::OfThisStack(id)) => {
+                let message = format!("the key {id} carries this platform's tags already");
+                Err(ProviderError::new(ErrorClass::AlreadyExists, message))
+            }
+            // Who may not look into keys may still make one.
+            Err(error) if error.class != ErrorClass::Denied => Err(error),
+            _ => Ok(()),
         }
     }
 }
@@ -224,6 +242,7 @@ impl Provider for Key {
         if let Some(id) = ctx.resume() {
             return self.resume(ctx, id, inputs).await;
         }
+        self.refuse_second(ctx).await?;
         let tags = to_tags(&all_tags(ctx, &inputs.tags))?;
         let answer = call(ctx, "kms", "CreateKey", Repeat::Once, || {
             self.kms
@@ -321,7 +340,7 @@ impl Provider for Key {
                 _ => Recovered::Absent,
             });
         }
-        Ok(self.search(ctx).await?.map_or(Recovered::Absent, Recovered::Mine))
+        self.search(ctx).await
     }
 }
 
@@ -354,11 +373,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_lost_response_is_never_sent_again() {
-        let services = Scripted::new(|_, _| Answer::Lost);
+        let services = Scripted::new(|operation, _| match operation {
+            "ListKeys" => json!({"Keys": [], "Truncated": false}).into(),
+            _ => Answer::Lost,
+        });
         let kind = Key::new(&services.clients());
         let error = kind.create(&ctx(Key::TYPE, None), &inputs()).await.unwrap_err();
         assert_eq!(error.class, ErrorClass::Ambiguous);
-        assert_eq!(services.operations(), ["CreateKey"]);
+        assert_eq!(services.operations(), ["ListKeys", "CreateKey"]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -369,11 +391,27 @@ mod tests {
         });
         let created = Key::new(&services.clients()).create(&ctx(Key::TYPE, None), &inputs()).await.unwrap();
         assert_eq!(created.outputs.key_id.as_str(), "k1");
-        assert_eq!(services.operations(), ["CreateKey", "EnableKeyRotation"]);
+        assert_eq!(services.operations(), ["ListKeys", "CreateKey", "EnableKeyRotation"]);
         let sent = services.params("CreateKey").remove(0);
         let tags = sent["Tags"].as_array().unwrap();
         assert!(tags.contains(&json!({"TagKey": "rayplat:nonce", "TagValue": NONCE})), "{sent}");
         assert!(tags.contains(&json!({"TagKey": "team", "TagValue": "ml"})), "{sent}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_of_a_lost_state_is_not_joined_by_a_second_one() {
+        let services = Scripted::new(|operation, params| match (operation, params["KeyId"].as_str()) {
+            ("ListKeys", _) => json!({"Keys": [{"KeyId": "older"}], "Truncated": false}).into(),
+            ("ListResourceTags", _) => {
+                json!({"Tags": owner_tags(Key::TYPE, "another", "TagKey", "TagValue"), "Truncated": false}).into()
+            }
+            ("DescribeKey", Some(id)) => key(id, "Enabled").into(),
+            (other, _) => panic!("{other}"),
+        });
+        let kind = Key::new(&services.clients());
+        let error = kind.create(&ctx(Key::TYPE, None), &inputs()).await.unwrap_err();
+        assert_eq!(error.class, ErrorClass::AlreadyExists);
+        assert_eq!(kind.recover(&ctx(Key::TYPE, None), &inputs()).await, Ok(Recovered::OfThisStack("older".into())));
     }
 
     /// Two pages of keys: one denied, one with our tags and another nonce, one of ours that
