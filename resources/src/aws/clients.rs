@@ -7,6 +7,10 @@ use rayplat_engine::{error::ProviderError, store::Binding};
 
 use super::{errors::classify, time_scale::TimeScale};
 
+/// Where the price list of all regions is served.
+/// Source: <https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/price-list-api.html>
+const PRICING_REGION: &str = "us-east-1";
+
 /// Who the credentials belong to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -33,6 +37,18 @@ pub struct Clients {
     pub eks: aws_sdk_eks::Client,
     /// The caller's identity.
     pub sts: aws_sdk_sts::Client,
+    /// Buckets.
+    pub s3: aws_sdk_s3::Client,
+    /// Tags of Auto Scaling groups.
+    pub autoscaling: aws_sdk_autoscaling::Client,
+    /// Queues.
+    pub sqs: aws_sdk_sqs::Client,
+    /// Event rules.
+    pub events: aws_sdk_eventbridge::Client,
+    /// What carries which tags.
+    pub tagging: aws_sdk_resourcegroupstagging::Client,
+    /// The price list, which is served in three regions only.
+    pub pricing: aws_sdk_pricing::Client,
     /// E.g. `us-east-1`.
     pub region: String,
     /// An endpoint other than AWS's own.
@@ -66,6 +82,17 @@ impl Clients {
             ),
             sts: aws_sdk_sts::Client::from_conf(
                 aws_sdk_sts::config::Builder::from(&config).interceptor(time_scale.clone()).build(),
+            ),
+            // Emulations behind one endpoint have no host name a bucket.
+            s3: aws_sdk_s3::Client::from_conf(
+                aws_sdk_s3::config::Builder::from(&config).force_path_style(config.endpoint_url().is_some()).build(),
+            ),
+            autoscaling: aws_sdk_autoscaling::Client::new(&config),
+            sqs: aws_sdk_sqs::Client::new(&config),
+            events: aws_sdk_eventbridge::Client::new(&config),
+            tagging: aws_sdk_resourcegroupstagging::Client::new(&config),
+            pricing: aws_sdk_pricing::Client::from_conf(
+                aws_sdk_pricing::config::Builder::from(&config).region(aws_config::Region::new(PRICING_REGION)).build(),
             ),
             region: region.to_owned(),
             endpoint: config.endpoint_url().map(str::to_owned),
