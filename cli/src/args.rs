@@ -16,10 +16,12 @@ Exit codes:
   69   AWS cannot be reached or refused
   70   a bug
   73   a file, the state or a port cannot be used
-  74   the state is damaged, or of a newer version
+  74   the state or a saved plan is damaged, or of a newer version
   75   another run is at work
+  76   the saved plan is outdated: state, account or manifest have moved on
   77   no credentials, or not allowed
-  78   the state belongs to another account, region, endpoint or platform
+  78   the state or a saved plan belongs to another account, region, endpoint
+       or platform
   130  interrupted";
 
 /// Provisions a production EKS platform for Ray.

@@ -108,10 +108,11 @@ impl Failure {
                 Error::Store(StoreError::Locked { .. }) => 75,
                 Error::Store(StoreError::Damaged { .. } | StoreError::TooNew { .. }) => 74,
                 Error::Store(StoreError::Io { .. }) => 73,
-                Error::Binding { .. } => 78,
+                Error::Binding { .. } | Error::PlanBinding { .. } => 78,
+                Error::PlanFile(_) => 74,
                 Error::Read { source, .. } | Error::Recovery { source, .. } => aws(source),
                 Error::Protected { .. } => 65,
-                Error::PlanOutdated(_) => 1,
+                Error::PlanOutdated(_) => 76,
                 Error::Interrupted(_) => 130,
                 Error::Store(StoreError::Illegal(_))
                 | Error::Stack { .. }
@@ -229,10 +230,13 @@ mod tests {
             (damaged.into(), 74),
             (newer.into(), 74),
             (RehearsalError::Damaged { place: "x".into(), reason: text() }.into(), 74),
+            (Error::PlanFile(text()).into(), 74),
             (StoreError::Locked { holder: text() }.into(), 75),
+            (Error::PlanOutdated(text()).into(), 76),
             (denied().into(), 77),
             (Error::Recovery { urn, source: denied() }.into(), 77),
             (Error::Binding { bound: text(), found: text() }.into(), 78),
+            (Error::PlanBinding { bound: text(), found: text() }.into(), 78),
             (RehearsalError::Other { place: "x".into(), found: text(), wanted: text() }.into(), 78),
             (Error::Interrupted(text()).into(), 130),
         ];

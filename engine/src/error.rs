@@ -188,6 +188,17 @@ pub enum Error {
     /// The plan no longer fits the account or the state.
     #[error("the plan is outdated: {0}")]
     PlanOutdated(String),
+    /// A saved plan that cannot be read: no plan, of another format, or damaged.
+    #[error("the saved plan cannot be used: {0}")]
+    PlanFile(String),
+    /// A saved plan of another stack, account, region, partition or endpoint.
+    #[error("the saved plan is for {bound}, but this run would work on {found}")]
+    PlanBinding {
+        /// What the plan says.
+        bound: String,
+        /// What the stack, credentials and configuration say.
+        found: String,
+    },
     /// The run was interrupted.
     #[error("interrupted: {0}")]
     Interrupted(String),
@@ -208,7 +219,15 @@ impl Error {
                     .into(),
             ),
             Self::Read { source, .. } | Self::Recovery { source, .. } => source.hint.clone(),
-            Self::PlanOutdated(_) => Some("Run `preview` again and apply the new plan.".into()),
+            Self::PlanOutdated(_) => {
+                Some("Nothing of the plan was applied. Run `preview` again and apply the new plan.".into())
+            }
+            Self::PlanFile(_) => Some("Nothing was changed. Make the plan again with `preview`.".into()),
+            Self::PlanBinding { .. } => Some(
+                "Use the manifest, credentials, profile, region and endpoint that the plan was made with. Nothing was read \
+                 or changed."
+                    .into(),
+            ),
             Self::UnknownKind { .. } => Some("Register the kind's provider before planning.".into()),
             _ => None,
         }

@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod context;
+pub mod drift;
 pub mod error;
 pub mod event;
 pub mod input;
@@ -15,6 +16,7 @@ pub mod ops;
 pub mod plan;
 pub mod provider;
 pub mod retry;
+pub mod saved;
 pub mod stack;
 pub mod store;
 pub mod urn;

@@ -1,4 +1,4 @@
-//! What the command line and embedders call: preview, up, down, refresh.
+//! What the command line and embedders call: preview, up, down, refresh, drift.
 
 use std::sync::Arc;
 
@@ -7,12 +7,14 @@ use tokio::time::Instant;
 use crate::{
     apply::{Interrupt, Session},
     context::Clock,
+    drift::{self, Drift},
     error::Error,
     event::{Event, Events, Summary},
     journal::Record,
     plan::{self, Plan},
     provider::Registry,
     retry::RetryPolicy,
+    saved::{self, Basis, SavedPlan},
     stack::Stack,
     store::{Binding, Checkpoint, Meta, StateStore},
 };
@@ -48,6 +50,8 @@ pub struct Preview {
     pub plan: Plan,
     /// The state as read from the account just now.
     pub state: Checkpoint,
+    /// What the plan was made from.
+    pub basis: Basis,
 }
 
 /// How a run ended.
@@ -85,10 +89,26 @@ impl Engine {
     /// See [`Error`].
     pub async fn preview(&self, stack: &Stack, events: Events) -> Result<Preview, Error> {
         let mut session = self.session(stack.name(), events, Interrupt::default(), false).await?;
+        let basis = Basis::of(stack, &session.checkpoint)?;
         session.recover().await?;
         session.refresh().await?;
         let plan = plan::plan(stack, &session.checkpoint, &self.registry)?;
-        Ok(Preview { plan, state: session.checkpoint })
+        Ok(Preview { plan, state: session.checkpoint, basis })
+    }
+
+    /// A preview's plan, to be kept and applied later by [`Engine::up_saved`]. `program`
+    /// names the program and its version.
+    pub fn save(&self, preview: &Preview, program: &str) -> SavedPlan {
+        SavedPlan {
+            format: saved::FORMAT,
+            checksum: String::new(),
+            program: program.to_owned(),
+            made_ms: self.options.clock.now_ms(),
+            stack: preview.plan.stack.clone(),
+            binding: self.options.binding.clone(),
+            basis: preview.basis.clone(),
+            plan: preview.plan.clone(),
+        }
     }
 
     /// Brings the account to what the stack says. `approve` sees the plan before
@@ -104,6 +124,75 @@ impl Engine {
         approve: impl FnOnce(&Plan) -> bool,
     ) -> Result<Report, Error> {
         self.apply("up", stack, events, interrupt, approve).await
+    }
+
+    /// Applies a saved plan, and nothing else.
+    ///
+    /// What an interrupted run left is taken up first, as in every run; the plan is
+    /// outdated then.
+    ///
+    /// # Errors
+    /// [`Error::PlanOutdated`] if the stack, the state or the account has moved on since it
+    /// was made: nothing of it is applied. [`Error::PlanBinding`] if it belongs elsewhere.
+    /// Else as for [`Engine::up`].
+    pub async fn up_saved(
+        &self,
+        stack: &Stack,
+        saved: &SavedPlan,
+        events: Events,
+        interrupt: Interrupt,
+    ) -> Result<Report, Error> {
+        let began = Instant::now();
+        saved.check_place(stack.name(), &self.options.binding)?;
+        let mut session = self.session(stack.name(), events, interrupt, true).await?;
+        let now = Basis::of(stack, &session.checkpoint)?;
+        if saved.basis.desired != now.desired {
+            return Err(outdated(saved.basis.moved(&now)));
+        }
+        if session.checkpoint.objects.values().any(|object| object.phase.pending()) {
+            return self.only_take_up(stack, session, began).await;
+        }
+        if let Some(moved) = saved.basis.moved(&now) {
+            return Err(Error::PlanOutdated(moved));
+        }
+        self.begin(&mut session, stack.name(), "up").await?;
+        session.refresh().await?;
+        let plan = plan::plan(stack, &session.checkpoint, &self.registry)?;
+        let differs = saved.differs(&plan)?;
+        let summary = match &differs {
+            None => self.execute(&mut session, &saved.plan).await?,
+            Some(_) => Summary::default(),
+        };
+        self.finish(&mut session, summary, began).await?;
+        if differs.is_some() {
+            return Err(outdated(differs));
+        }
+        Ok(Report { summary, plan: saved.plan.clone(), state: session.checkpoint, approved: true })
+    }
+
+    /// What an interrupted run left stands in a saved plan's way: it is taken up, and the
+    /// plan is outdated by that.
+    async fn only_take_up(&self, stack: &Stack, mut session: Session, began: Instant) -> Result<Report, Error> {
+        self.begin(&mut session, stack.name(), "up").await?;
+        let summary = Self::take_up(&mut session).await?;
+        self.finish(&mut session, summary, began).await?;
+        if summary.complete() {
+            return Err(Error::PlanOutdated("what an interrupted run had begun was taken up first".to_owned()));
+        }
+        Ok(Report { summary, plan: Plan::default(), state: session.checkpoint, approved: true })
+    }
+
+    /// Says how the account differs from what the state has recorded. Changes nothing,
+    /// writes nothing.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn drift(&self, stack: &str, events: Events) -> Result<Drift, Error> {
+        let mut session = self.session(stack, events, Interrupt::default(), false).await?;
+        session.recover().await?;
+        let recorded = session.checkpoint.clone();
+        session.refresh().await?;
+        Ok(drift::compare(stack, &recorded, &session.checkpoint, &self.registry))
     }
 
     /// Destroys everything the stack of that name has.
@@ -154,13 +243,7 @@ impl Engine {
         let began = Instant::now();
         let mut session = self.session(stack.name(), events, interrupt, true).await?;
         self.begin(&mut session, stack.name(), command).await?;
-        let mut summary = Summary::default();
-
-        // First what an interrupted run left: the plan must be made from facts.
-        let interrupted = session.recover().await?;
-        if !interrupted.is_empty() {
-            summary = session.execute(&interrupted).await?.summary(&interrupted);
-        }
+        let mut summary = Self::take_up(&mut session).await?;
         let (plan, approved) = if summary.complete() {
             session.refresh().await?;
             let plan = plan::plan(stack, &session.checkpoint, &self.registry)?;
@@ -175,6 +258,15 @@ impl Engine {
         };
         self.finish(&mut session, summary, began).await?;
         Ok(Report { summary, plan, state: session.checkpoint, approved })
+    }
+
+    /// First what an interrupted run left: a plan must be made from facts.
+    async fn take_up(session: &mut Session) -> Result<Summary, Error> {
+        let interrupted = session.recover().await?;
+        if interrupted.is_empty() {
+            return Ok(Summary::default());
+        }
+        Ok(session.execute(&interrupted).await?.summary(&interrupted))
     }
 
     async fn execute(&self, session: &mut Session, plan: &Plan) -> Result<Summary, Error> {
@@ -205,6 +297,10 @@ impl Engine {
         session.commit().await?;
         session.compact().await
     }
+}
+
+fn outdated(why: Option<String>) -> Error {
+    Error::PlanOutdated(why.unwrap_or_default())
 }
 
 /// The sum of taking up what was interrupted and of the plan after it. What was taken
