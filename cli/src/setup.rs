@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use jiff::civil::Date;
 use rayplat_engine::{
     context::Clock,
     ops::{Engine, Options},
@@ -39,6 +40,8 @@ pub struct World {
     pub state: Checkpoint,
     /// The engine.
     pub engine: Engine,
+    /// The clients that its kinds use.
+    pub clients: Clients,
     /// The emulated account, in a rehearsal.
     pub rehearsal: Option<Rehearsal>,
 }
@@ -58,13 +61,16 @@ pub fn runtime(global: &Global) -> Result<Runtime, Failure> {
 /// Reads and checks the manifest.
 pub fn manifest(path: &Path) -> Result<Loaded, Failure> {
     let bytes = fs::read(path).map_err(|source| Failure::NoManifest { path: path.to_owned(), source })?;
-    // Support windows are days of UTC.
+    manifest::load(&path.display().to_string(), &bytes, today()?).map_err(Failure::Manifest)
+}
+
+/// The day in UTC: support windows are such days.
+pub fn today() -> Result<Date, Failure> {
     let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
-    let today = today.parse().map_err(|error| Failure::Io {
+    today.parse().map_err(|error| Failure::Io {
         what: "the date cannot be read".to_owned(),
         source: std::io::Error::other(format!("{error}")),
-    })?;
-    manifest::load(&path.display().to_string(), &bytes, today).map_err(Failure::Manifest)
+    })
 }
 
 /// The folder `.rayplat` beside the manifest.
@@ -133,7 +139,7 @@ pub async fn open(global: &Global, access: Access, command: &str) -> Result<Worl
     let caller_arn = aws::resolve_principal(&clients, &identity).await?;
     let setting = Setting { partition: identity.partition, account: identity.account, region, caller_arn };
     let platform = platform::build(&loaded.manifest, &setting)?;
-    Ok(World { loaded, platform, setting, state, engine, rehearsal })
+    Ok(World { loaded, platform, setting, state, engine, clients, rehearsal })
 }
 
 /// What is asked for must be one place.

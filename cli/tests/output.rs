@@ -38,6 +38,19 @@ fn one_and_all() {
 }
 
 #[test]
+fn the_cost_of_a_month_is_an_output() {
+    let place = Place::new();
+    place.ok(&["up", "--rehearse", "--yes"]);
+    let text = place.ok(&["output", "estimated_monthly_cost", "--rehearse"]).stdout;
+    assert!(
+        text.starts_with("435.26 US dollars a month, with all nodes 1,950.17 to 3,678.08 (by list prices"),
+        "{text}"
+    );
+    let json = place.ok(&["output", "estimated_monthly_cost", "--rehearse", "--json"]).last_json();
+    assert_eq!((json["now"]["low"].as_f64(), json["at_most"]["high"].as_f64()), (Some(435.26), Some(3678.08)));
+}
+
+#[test]
 fn an_unknown_name_is_told_the_known_ones() {
     let place = Place::new();
     place.ok(&["up", "--rehearse", "--yes"]);

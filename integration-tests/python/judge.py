@@ -389,7 +389,20 @@ def judge_addons():
     iam.delete_role(RoleName="judge-pod")
 
 
-for judged in (judge_iam, judge_oidc, judge_kms_and_logs, judge_ec2, judge_eks):
+def judge_prices():
+    pricing = client("pricing")
+    filters = [{"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in (
+        ("regionCode", "us-east-1"), ("instanceType", "m6g.xlarge"), ("operatingSystem", "Linux"))]
+    products = [json.loads(text) for page in pricing.get_paginator("get_products").paginate(
+        ServiceCode="AmazonEC2", Filters=filters) for text in page["PriceList"]]
+    check(len(products) == 1, products)
+    (term,) = products[0]["terms"]["OnDemand"].values()
+    (dimension,) = term["priceDimensions"].values()
+    check(dimension["pricePerUnit"] == {"USD": "0.1540000000"}, dimension)
+    refused("InvalidParameterException", pricing.get_products, ServiceCode="AmazonEC2", MaxResults=101)
+
+
+for judged in (judge_iam, judge_oidc, judge_kms_and_logs, judge_ec2, judge_eks, judge_prices):
     judged()
 print(" ".join(sorted(called)))
 print(f"{checks} checks passed")

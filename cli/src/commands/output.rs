@@ -9,14 +9,16 @@ use serde_json::{Map, Value};
 use crate::{
     args::Global,
     exit::{Ending, Failure},
-    report::out,
+    report::{cost, out},
     setup,
 };
 
 pub async fn run(global: &Global, name: Option<&str>) -> Result<Ending, Failure> {
     let loaded = setup::manifest(&global.file)?;
     let state = setup::stored(global, "output").await?;
-    let outputs = evaluate(&setup::offline(&loaded, Some(&state))?.outputs, &state);
+    let platform = setup::offline(&loaded, Some(&state))?;
+    let mut outputs = evaluate(&platform.outputs, &state);
+    outputs.insert("estimated_monthly_cost".to_owned(), cost::output(&platform.stack, &loaded.manifest.region)?);
     let Some(name) = name else {
         if global.json {
             out(&Value::Object(outputs).to_string());
@@ -52,6 +54,7 @@ pub fn evaluate(outputs: &[(String, Expr)], state: &Checkpoint) -> Map<String, V
     known.collect()
 }
 
+/// As a person reads it: an object that has a text of its own shows that.
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value.as_str().or_else(|| value["text"].as_str()).map_or_else(|| value.to_string(), str::to_owned)
 }

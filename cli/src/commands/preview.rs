@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::{
     args::Global,
     exit::{Ending, Failure},
-    report::{self, out, tree},
+    report::{self, cost, out, tree},
     setup::{self, Access},
 };
 
@@ -17,6 +17,7 @@ pub async fn run(global: &Global) -> Result<Ending, Failure> {
     let plan = &preview.plan;
     let summary = plan.summary();
     let changes = !plan.is_empty();
+    let cost = cost::compare(&world, &preview.state, &world.platform.stack).await?;
     if global.json {
         let (expected, _) = plan.critical_path();
         out(&json!({
@@ -27,6 +28,7 @@ pub async fn run(global: &Global) -> Result<Ending, Failure> {
             "expected_seconds": expected.as_secs(),
             "steps": plan.steps,
             "edges": plan.edges,
+            "cost": cost.json(),
         })
         .to_string());
     } else {
@@ -38,6 +40,9 @@ pub async fn run(global: &Global) -> Result<Ending, Failure> {
         }
         out(&tree::heading(&world));
         out(&tree::render(plan, global.verbose));
+        if changes {
+            out(&format!("\n{}", cost.section().text()));
+        }
     }
     Ok(if changes { Ending::Changes } else { Ending::Done })
 }

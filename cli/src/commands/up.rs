@@ -2,7 +2,9 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 
-use rayplat_engine::{apply::Interrupt, error::Error, event::Events, ops::Report, plan::Plan};
+use rayplat_engine::{apply::Interrupt, error::Error, event::Events, ops::Report, plan::Plan, stack::Stack};
+use rayplat_resources::platform::cost::Comparison;
+use serde_json::json;
 
 use crate::{
     args::Global,
@@ -10,7 +12,7 @@ use crate::{
     exit::{Ending, Failure},
     interrupt,
     report::{
-        self, Message, Phase, Reporter, out,
+        self, Message, Phase, Reporter, cost, out,
         rehearsal::{self, Before},
         tree,
     },
@@ -50,6 +52,7 @@ pub enum Deed {
 /// Applies, reports while it runs, and sums up.
 pub async fn apply(global: &Global, world: &World, deed: Deed) -> Result<Ending, Failure> {
     let (interrupt, phase) = (Interrupt::default(), Phase::default());
+    let cost = estimate(world, deed).await?;
     let before = world.rehearsal.as_ref().map(|account| Before::of(account, world.state.clone()));
     let (events, reader) = Events::channel();
     let live = report::live(global, world.rehearsal.is_some());
@@ -57,8 +60,10 @@ pub async fn apply(global: &Global, world: &World, deed: Deed) -> Result<Ending,
     let messages = reporter.messages();
     interrupt::listen(interrupt.clone(), phase.clone(), messages.clone())?;
     let approve = |plan: &Plan| {
+        // The printer ends with the reporter, below.
+        drop(messages.send(Message::Json(json!({"event": "cost", "cost": cost.json()}).to_string())));
         report::flush(&messages);
-        let approved = interrupt.level() == 0 && ask(global, plan, deed);
+        let approved = interrupt.level() == 0 && ask(global, plan, &cost, deed);
         if approved {
             phase.work();
         }
@@ -93,6 +98,7 @@ pub async fn apply(global: &Global, world: &World, deed: Deed) -> Result<Ending,
         out(&tree::closing(&report, &world.state));
         if let Some(prediction) = &prediction {
             out(&rehearsal::render(prediction));
+            out(&format!("Cost: {}.", cost.sentence()));
         }
         if deed == Deed::Up && report.summary.complete() {
             hints(world, &report);
@@ -106,6 +112,15 @@ pub async fn apply(global: &Global, world: &World, deed: Deed) -> Result<Ending,
     })
 }
 
+/// What the change costs. The state stands for the account: what others changed since is
+/// seen by the plan only.
+async fn estimate(world: &World, deed: Deed) -> Result<Comparison, Failure> {
+    match deed {
+        Deed::Up => cost::compare(world, &world.state, &world.platform.stack).await,
+        Deed::Down => cost::compare(world, &world.state, &Stack::new(world.platform.stack.name())).await,
+    }
+}
+
 fn hints(world: &World, report: &Report) {
     let outputs = output::evaluate(&world.platform.outputs, &report.state);
     for name in ["cluster_name", "cluster_endpoint", "kubeconfig_command"] {
@@ -116,9 +131,10 @@ fn hints(world: &World, report: &Report) {
 }
 
 /// Shows the plan and asks, unless told not to.
-fn ask(global: &Global, plan: &Plan, deed: Deed) -> bool {
+fn ask(global: &Global, plan: &Plan, cost: &Comparison, deed: Deed) -> bool {
     if !global.json {
         out(&tree::render(plan, global.verbose));
+        out(&format!("\n{}", cost.section().text()));
     }
     if global.yes {
         return true;

@@ -1,5 +1,6 @@
 //! What the terminal shows: folds over the engine's events.
 
+pub mod cost;
 mod human;
 mod json;
 pub mod rehearsal;

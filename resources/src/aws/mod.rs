@@ -24,6 +24,7 @@ pub mod launch_template;
 pub mod log_group;
 mod ownership;
 pub mod policy;
+pub mod price_list;
 #[cfg(all(test, feature = "rehearsal"))]
 mod scripted;
 mod tag_changes;

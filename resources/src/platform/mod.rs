@@ -4,6 +4,7 @@
 mod addons;
 mod build;
 mod cluster;
+pub mod cost;
 mod identity;
 pub mod instance_types;
 pub mod manifest;

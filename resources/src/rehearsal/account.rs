@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ApiError, ec2, eks, iam, kms, logs, sts};
+use super::{ApiError, ec2, eks, iam, kms, logs, pricing, sts};
 
 /// What an account is made from.
 #[derive(Debug, Clone)]
@@ -132,6 +132,7 @@ impl Account {
             "logs" => logs::call(self, operation, params),
             "ec2" => ec2::call(self, operation, params),
             "eks" => eks::call(self, operation, params),
+            "pricing" => pricing::call(self, operation, params),
             other => {
                 Err(ApiError::new(501, "NotImplemented", format!("The rehearsal account has no service {other}.")))
             }

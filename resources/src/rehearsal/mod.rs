@@ -15,6 +15,7 @@ pub mod kms;
 pub mod logs;
 pub mod params;
 pub mod policy;
+pub mod pricing;
 mod serve;
 mod store;
 pub mod sts;

@@ -51,7 +51,7 @@ pub enum Protocol {
     AwsQuery,
     /// EC2: form in, XML out, other list and error shapes.
     Ec2Query,
-    /// KMS, CloudWatch Logs.
+    /// KMS, CloudWatch Logs, the price list.
     AwsJson,
     /// EKS.
     RestJson,
@@ -86,7 +86,7 @@ pub fn decode(request: &WireRequest) -> Result<Call, WireResponse> {
     let protocol = match service.as_str() {
         "iam" | "sts" => Protocol::AwsQuery,
         "ec2" => Protocol::Ec2Query,
-        "kms" | "logs" => Protocol::AwsJson,
+        "kms" | "logs" | "pricing" => Protocol::AwsJson,
         "eks" => Protocol::RestJson,
         other => {
             let message = format!("The rehearsal account has no service {other}.");
