@@ -9,7 +9,7 @@ Exit codes:
   0    done, or nothing to do
   1    a step failed (the rest was done; the next run goes on from there), or
        the answer was no
-  2    preview only: there are changes
+  2    preview only: there are changes, or drift
   64   wrong usage
   65   the manifest is wrong, or asks for what is protected
   66   there is no manifest
@@ -82,9 +82,9 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show what `up` would do, and why; changes nothing
-    Preview,
+    Preview(PreviewArgs),
     /// Bring the account to what the manifest says
-    Up,
+    Up(UpArgs),
     /// Destroy everything that the state knows, and nothing else
     Down,
     /// Show the platform's outputs
@@ -121,6 +121,40 @@ pub enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+/// `rayplat preview ...`
+#[derive(Debug, ClapArgs)]
+pub struct PreviewArgs {
+    /// The form; --json is the same as --format json
+    #[arg(long, value_enum)]
+    pub format: Option<PreviewFormat>,
+    /// Keep the plan in a file, for `up --plan FILE`
+    #[arg(long, value_name = "FILE", conflicts_with = "refresh_only")]
+    pub out: Option<PathBuf>,
+    /// Show only what in the account is no longer as the state has recorded it;
+    /// exit code 2 if anything
+    #[arg(long)]
+    pub refresh_only: bool,
+}
+
+/// The forms of a preview.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PreviewFormat {
+    /// For the terminal
+    Text,
+    /// One object
+    Json,
+    /// A comment on a pull request, under 65,000 characters
+    Markdown,
+}
+
+/// `rayplat up ...`
+#[derive(Debug, ClapArgs)]
+pub struct UpArgs {
+    /// Apply this plan, kept by `preview --out FILE`, and nothing else; does not ask
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
 }
 
 /// `rayplat state ...`

@@ -7,6 +7,7 @@ mod args;
 mod commands;
 mod exit;
 mod interrupt;
+mod plan_file;
 mod report;
 mod setup;
 

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Place, QUICKSTART, summary};
+use common::{LOG_GROUP, Place, QUICKSTART, edit_account, summary};
 
 #[test]
 fn changes_are_exit_code_2_and_nothing_is_made() {
@@ -69,4 +69,128 @@ fn a_replacement_says_why_and_in_which_order() {
         ]
     );
     assert!(lines[5].starts_with("Expected to take about "));
+}
+
+#[test]
+fn a_plan_is_kept_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    place.write("plan.json", "something older, longer than nothing");
+    let mut command = place.command(&["preview", "--rehearse", "--out", "plan.json"]);
+    command.env("AWS_SECRET_ACCESS_KEY", "very-secret").env("AWS_SESSION_TOKEN", "also-secret");
+    let ran = common::Ran::from(command.output().unwrap());
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    assert!(ran.stdout.ends_with("The plan is in plan.json: `rayplat up --plan plan.json` applies it.\n"));
+    let file = place.file("plan.json");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(!text.contains("secret-") && !text.contains("-secret"));
+    let plan: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(plan["format"], 1);
+    assert_eq!(plan["program"], concat!("rayplat ", env!("CARGO_PKG_VERSION")));
+    assert_eq!(plan["stack"], "production-ray-cluster");
+    assert_eq!(plan["binding"]["account"], "123456789012");
+    assert_eq!(plan["basis"]["run"], 0);
+    assert_eq!(plan["plan"]["steps"].as_array().unwrap().len(), 30);
+    let left: Vec<_> = std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+}
+
+#[test]
+fn a_plan_that_cannot_be_kept_is_73() {
+    let ran = Place::new().run(&["preview", "--rehearse", "--out", "nowhere/plan.json"]);
+    assert_eq!(ran.code, 73, "{}", ran.stderr);
+    assert!(ran.stderr.contains("nowhere/plan.json"), "{}", ran.stderr);
+}
+
+#[test]
+fn markdown_is_a_comment() {
+    let place = Place::new();
+    let ran = place.run(&["preview", "--rehearse", "--format", "markdown"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!(
+        lines[..9],
+        [
+            "<!-- rayplat preview production-ray-cluster -->",
+            "### rayplat preview: `production-ray-cluster`",
+            "",
+            "account 123456789012 in us-east-1 (rehearsal)",
+            "",
+            "| to create | to change | to replace | to delete | unchanged |",
+            "|---:|---:|---:|---:|---:|",
+            "| 30 | 0 | 0 | 0 | 0 |",
+            "",
+        ]
+    );
+    assert!(ran.stdout.contains("#### Manifest: 1 warning (1)\n\n- **warning:** `rayplat.yaml:"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("#### Cost a month in US dollars"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("<details><summary>Create (30)</summary>\n\n- `aws:ec2:LaunchTemplate/cpu`\n"));
+    assert!(ran.stderr.is_empty(), "all of it is in the comment: {}", ran.stderr);
+    place.ok(&["up", "--rehearse", "--yes"]);
+    let done = place.ok(&["preview", "--rehearse", "--format", "markdown"]);
+    assert!(done.stdout.contains("Nothing to do: 30 resources are as the manifest says."), "{}", done.stdout);
+}
+
+#[test]
+fn one_form_at_a_time() {
+    let ran = Place::new().run(&["preview", "--rehearse", "--json", "--format", "markdown"]);
+    assert_eq!(ran.code, 64);
+    let both = Place::new().run(&["preview", "--rehearse", "--refresh-only", "--out", "plan.json"]);
+    assert_eq!(both.code, 64);
+}
+
+/// Somebody keeps the logs longer.
+fn drifted() -> Place {
+    let place = Place::new();
+    place.ok(&["up", "--rehearse", "--yes"]);
+    edit_account(&place, |account| account.logs.groups.get_mut(LOG_GROUP).unwrap().retention_days = Some(30));
+    place
+}
+
+#[test]
+fn drift_is_exit_code_2_until_it_is_taken_up() {
+    let place = drifted();
+    for _ in 0..2 {
+        let ran = place.run(&["preview", "--rehearse", "--refresh-only"]);
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        let lines: Vec<&str> = ran.stdout.lines().skip(1).collect();
+        assert_eq!(
+            lines,
+            [
+                "aws:logs:LogGroup",
+                "└─ ~   cluster  /aws/eks/production-ray-cluster/cluster",
+                "        retention_days: 7 -> 30",
+                "",
+                "1 of 30 objects have drifted.",
+                "`rayplat preview` shows what `up` would do about it.",
+            ]
+        );
+    }
+    place.ok(&["up", "--rehearse", "--yes"]);
+    let none = place.ok(&["preview", "--rehearse", "--refresh-only"]);
+    assert!(none.stdout.ends_with("No drift: 30 objects are as recorded.\n"), "{}", none.stdout);
+}
+
+#[test]
+fn drift_for_programs_and_pull_requests() {
+    let place = drifted();
+    let json = place.run(&["preview", "--rehearse", "--refresh-only", "--json"]);
+    assert_eq!(json.code, 2);
+    let found = json.last_json();
+    assert_eq!((found["drift"].as_bool(), found["checked"].as_u64()), (Some(true), Some(30)));
+    assert_eq!(found["objects"][0]["urn"], "aws:logs:LogGroup/cluster");
+    assert_eq!(
+        found["objects"][0]["inputs"],
+        serde_json::json!([{"path": "retention_days", "recorded": 7, "found": 30}])
+    );
+    edit_account(&place, |account| drop(account.logs.groups.remove(LOG_GROUP)));
+    let comment = place.run(&["preview", "--rehearse", "--refresh-only", "--format", "markdown"]);
+    assert_eq!(comment.code, 2);
+    assert!(comment.stdout.starts_with("<!-- rayplat drift production-ray-cluster -->\n"), "{}", comment.stdout);
+    assert!(
+        comment.stdout.contains("#### Gone (1)\n\n- `aws:logs:LogGroup/cluster` (`/aws/eks/"),
+        "{}",
+        comment.stdout
+    );
 }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Place, QUICKSTART, summary};
+use common::{LOG_GROUP, Place, QUICKSTART, edit_account, summary};
 
 #[test]
 fn twice_in_two_processes() {
@@ -101,4 +101,73 @@ fn a_run_takes_no_longer_than_the_life_cycles_it_waits_for() {
         let ratio = told["ratio"].as_f64().unwrap();
         assert!((1.0..=1.03).contains(&ratio), "seed {seed}: {ratio}");
     }
+}
+
+/// The quick start stands, and a plan for a larger pool is kept.
+fn planned() -> Place {
+    let place = Place::new();
+    place.ok(&["up", "--rehearse", "--yes"]);
+    place.write("rayplat.yaml", &QUICKSTART.replace("max: 10", "max: 12"));
+    assert_eq!(place.run(&["preview", "--rehearse", "--out", "plan.json"]).code, 2);
+    place
+}
+
+#[test]
+fn a_saved_plan_is_applied_without_a_question() {
+    let place = planned();
+    let ran = place.ok(&["up", "--rehearse", "--plan", "plan.json"]);
+    assert!(ran.stdout.contains("scaling.max: 10 -> 12"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("Done: 1 changed, 29 unchanged."), "{}", ran.stdout);
+    let again = place.run(&["up", "--rehearse", "--plan", "plan.json"]);
+    assert_eq!(again.code, 76, "{}", again.stderr);
+    assert!(
+        again
+            .stderr
+            .contains("the plan is outdated: the state has moved on: it was made after run 1, the last run is 2"),
+        "{}",
+        again.stderr
+    );
+}
+
+#[test]
+fn a_saved_first_plan_makes_the_platform() {
+    let place = Place::new();
+    assert_eq!(place.run(&["preview", "--rehearse", "--out", "plan.json"]).code, 2);
+    let ran = place.ok(&["up", "--rehearse", "--plan", "plan.json", "--json"]);
+    assert_eq!(ran.last_json()["summary"], summary(&[("created", 30)]));
+    place.ok(&["preview", "--rehearse"]);
+}
+
+#[test]
+fn a_plan_is_outdated_by_drift_and_by_another_manifest() {
+    let place = planned();
+    place.write("rayplat.yaml", &QUICKSTART.replace("max: 10", "max: 11"));
+    let ran = place.run(&["up", "--rehearse", "--plan", "plan.json", "--json"]);
+    assert_eq!(ran.code, 76);
+    assert_eq!(ran.last_json()["message"], "the plan is outdated: what is desired has changed since it was made");
+    place.write("rayplat.yaml", &QUICKSTART.replace("max: 10", "max: 12"));
+    edit_account(&place, |account| account.logs.groups.get_mut(LOG_GROUP).unwrap().retention_days = Some(30));
+    let ran = place.run(&["up", "--rehearse", "--plan", "plan.json"]);
+    assert_eq!(ran.code, 76);
+    let why = "update aws:logs:LogGroup/cluster#0 is needed now too (retention_days)";
+    assert!(ran.stderr.contains(why), "{}", ran.stderr);
+    assert!(ran.stderr.contains("Nothing of the plan was applied."), "{}", ran.stderr);
+    let preview = place.run(&["preview", "--rehearse"]);
+    assert!(preview.stdout.contains("2 to change, 28 unchanged."), "{}", preview.stdout);
+}
+
+#[test]
+fn a_plan_that_is_none_is_refused() {
+    let place = planned();
+    let absent = place.run(&["up", "--rehearse", "--plan", "nothing.json"]);
+    assert_eq!(absent.code, 73, "{}", absent.stderr);
+    let plan = std::fs::read_to_string(place.file("plan.json")).unwrap();
+    place.write("edited.json", &plan.replace(r#""max":12"#, r#""max":100"#));
+    let edited = place.run(&["up", "--rehearse", "--plan", "edited.json"]);
+    assert_eq!(edited.code, 74, "{}", edited.stderr);
+    assert!(edited.stderr.contains("it was changed or damaged"), "{}", edited.stderr);
+    place.write("rayplat.yaml", &QUICKSTART.replace("name: production-ray-cluster", "name: other"));
+    let ran = place.run(&["up", "--rehearse", "--plan", "plan.json", "--state", "elsewhere"]);
+    assert_eq!(ran.code, 78, "{}", ran.stderr);
+    assert!(ran.stderr.contains("the saved plan is for stack `production-ray-cluster` in account"), "{}", ran.stderr);
 }

@@ -22,8 +22,8 @@ use crate::{
 pub fn run(args: &Args) -> Result<Ending, Failure> {
     let global = &args.global;
     match &args.command {
-        Command::Preview => setup::runtime(global)?.block_on(preview::run(global)),
-        Command::Up => setup::runtime(global)?.block_on(up::run(global)),
+        Command::Preview(args) => setup::runtime(global)?.block_on(preview::run(global, args)),
+        Command::Up(args) => setup::runtime(global)?.block_on(up::run(global, args)),
         Command::Down => setup::runtime(global)?.block_on(down::run(global)),
         Command::Output { name } => setup::runtime(global)?.block_on(output::run(global, name.as_deref())),
         Command::State { command } => setup::runtime(global)?.block_on(state::run(global, command)),

@@ -1,48 +1,114 @@
 //! `rayplat preview`
 
-use rayplat_engine::event::{Event, Events};
-use serde_json::json;
+use rayplat_engine::{
+    event::{Event, Events},
+    ops::Preview,
+};
+use serde_json::{Value, json};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::{
-    args::Global,
+    args::{Global, PreviewArgs, PreviewFormat},
     exit::{Ending, Failure},
-    report::{self, cost, out, tree},
-    setup::{self, Access},
+    plan_file,
+    report::{
+        self, cost, drift, markdown, out,
+        section::{self, Section},
+        tree::{self, Place},
+    },
+    setup::{self, Access, World},
 };
 
-pub async fn run(global: &Global) -> Result<Ending, Failure> {
+pub async fn run(global: &Global, args: &PreviewArgs) -> Result<Ending, Failure> {
+    let format = format(global, args)?;
     let world = setup::open(global, Access::Look, "preview").await?;
+    if args.refresh_only {
+        return drifted(&world, format).await;
+    }
     let (events, mut reader) = Events::channel();
     let preview = world.engine.preview(&world.platform.stack, events).await?;
-    let plan = &preview.plan;
-    let summary = plan.summary();
-    let changes = !plan.is_empty();
-    let cost = cost::compare(&world, &preview.state, &world.platform.stack).await?;
-    if global.json {
-        let (expected, _) = plan.critical_path();
-        out(&json!({
-            "stack": plan.stack,
-            "account": world.setting.account,
-            "region": world.setting.region,
-            "summary": summary,
-            "expected_seconds": expected.as_secs(),
-            "steps": plan.steps,
-            "edges": plan.edges,
-            "cost": cost.json(),
-        })
-        .to_string());
-    } else {
-        report::warn(&world.loaded.warnings);
-        while let Ok(event) = reader.try_recv() {
-            if let Event::Recovered { urn, message } = event {
-                out(&format!("{urn}: {message}"));
+    if let Some(path) = &args.out {
+        plan_file::write(path, &world.engine.save(&preview, plan_file::PROGRAM))?;
+    }
+    let sections = sections(&world, &preview).await?;
+    match format {
+        PreviewFormat::Json => out(&json_form(&world, &preview, &sections).to_string()),
+        PreviewFormat::Markdown => {
+            out(markdown::preview(&Place::of(&world), &preview.plan, &sections).trim_end());
+        }
+        PreviewFormat::Text => {
+            report::warn(&world.loaded.warnings);
+            recovered(&mut reader);
+            out(&tree::heading(&world));
+            out(&tree::render(&preview.plan, global.verbose));
+            for section in sections.iter().filter(|section| section.in_text(&preview.plan)) {
+                out(&format!("\n{}", section.text()));
+            }
+            if let Some(path) = &args.out {
+                out(&format!("The plan is in {0}: `rayplat up --plan {0}` applies it.", path.display()));
             }
         }
-        out(&tree::heading(&world));
-        out(&tree::render(plan, global.verbose));
-        if changes {
-            out(&format!("\n{}", cost.section().text()));
+    }
+    Ok(if preview.plan.is_empty() { Ending::Done } else { Ending::Changes })
+}
+
+/// `--json` is the short form of `--format json`.
+fn format(global: &Global, args: &PreviewArgs) -> Result<PreviewFormat, Failure> {
+    match (args.format, global.json) {
+        (Some(format), true) if format != PreviewFormat::Json => Err(Failure::Usage {
+            message: "--json asks for one form and --format for another".to_owned(),
+            hint: "Leave one of them out.".to_owned(),
+        }),
+        (_, true) => Ok(PreviewFormat::Json),
+        (format, false) => Ok(format.unwrap_or(PreviewFormat::Text)),
+    }
+}
+
+/// What is said of a plan beside the plan itself, in the order in which it is shown.
+async fn sections(world: &World, preview: &Preview) -> Result<Vec<Section>, Failure> {
+    let cost = cost::compare(world, &preview.state, &world.platform.stack).await?;
+    let warnings = section::manifest(&world.loaded.warnings);
+    Ok(warnings.into_iter().chain([section::cost(&cost)]).collect())
+}
+
+fn json_form(world: &World, preview: &Preview, sections: &[Section]) -> Value {
+    let plan = &preview.plan;
+    let (expected, _) = plan.critical_path();
+    let mut form = json!({
+        "stack": plan.stack,
+        "account": world.setting.account,
+        "region": world.setting.region,
+        "summary": plan.summary(),
+        "expected_seconds": expected.as_secs(),
+        "steps": plan.steps,
+        "edges": plan.edges,
+    });
+    for section in sections {
+        form[section.key] = section.json.clone();
+    }
+    form
+}
+
+async fn drifted(world: &World, format: PreviewFormat) -> Result<Ending, Failure> {
+    let (events, mut reader) = Events::channel();
+    let found = world.engine.drift(world.platform.stack.name(), events).await?;
+    let place = Place::of(world);
+    match format {
+        PreviewFormat::Json => out(&drift::json(&place, &found).to_string()),
+        PreviewFormat::Markdown => out(markdown::drift(&place, &found).trim_end()),
+        PreviewFormat::Text => {
+            recovered(&mut reader);
+            out(&tree::heading(world));
+            out(&drift::text(&found));
         }
     }
-    Ok(if changes { Ending::Changes } else { Ending::Done })
+    Ok(if found.any() { Ending::Changes } else { Ending::Done })
+}
+
+fn recovered(reader: &mut UnboundedReceiver<Event>) {
+    while let Ok(event) = reader.try_recv() {
+        if let Event::Recovered { urn, message } = event {
+            out(&format!("{urn}: {message}"));
+        }
+    }
 }

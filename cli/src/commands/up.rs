@@ -2,15 +2,17 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 
-use rayplat_engine::{apply::Interrupt, error::Error, event::Events, ops::Report, plan::Plan, stack::Stack};
+use rayplat_engine::{
+    apply::Interrupt, error::Error, event::Events, ops::Report, plan::Plan, saved::SavedPlan, stack::Stack,
+};
 use rayplat_resources::platform::cost::Comparison;
 use serde_json::json;
 
 use crate::{
-    args::Global,
+    args::{Global, UpArgs},
     commands::output,
     exit::{Ending, Failure},
-    interrupt,
+    interrupt, plan_file,
     report::{
         self, Message, Phase, Reporter, cost, out,
         rehearsal::{self, Before},
@@ -19,14 +21,24 @@ use crate::{
     setup::{self, Access, World},
 };
 
-pub async fn run(global: &Global) -> Result<Ending, Failure> {
-    check_terminal(global)?;
+pub async fn run(global: &Global, args: &UpArgs) -> Result<Ending, Failure> {
+    // A saved plan was looked at when it was made: nobody is asked again.
+    let saved = match &args.plan {
+        Some(path) => Some(plan_file::read(path)?),
+        None => {
+            check_terminal(global)?;
+            None
+        }
+    };
     let world = setup::open(global, Access::Work, "up").await?;
     if !global.json {
         report::warn(&world.loaded.warnings);
         out(&tree::heading(&world));
     }
-    apply(global, &world, Deed::Up).await
+    match &saved {
+        Some(plan) => apply(global, &world, Deed::Saved(plan)).await,
+        None => apply(global, &world, Deed::Up).await,
+    }
 }
 
 /// Without a terminal nobody can answer: an error, never a hang.
@@ -43,14 +55,15 @@ pub fn check_terminal(global: &Global) -> Result<(), Failure> {
 }
 
 /// What is applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deed {
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Deed<'a> {
     Up,
+    Saved(&'a SavedPlan),
     Down,
 }
 
 /// Applies, reports while it runs, and sums up.
-pub async fn apply(global: &Global, world: &World, deed: Deed) -> Result<Ending, Failure> {
+pub async fn apply(global: &Global, world: &World, deed: Deed<'_>) -> Result<Ending, Failure> {
     let (interrupt, phase) = (Interrupt::default(), Phase::default());
     let cost = estimate(world, deed).await?;
     let before = world.rehearsal.as_ref().map(|account| Before::of(account, world.state.clone()));
@@ -59,11 +72,18 @@ pub async fn apply(global: &Global, world: &World, deed: Deed) -> Result<Ending,
     let mut reporter = Reporter::start(reader, live, phase.clone())?;
     let messages = reporter.messages();
     interrupt::listen(interrupt.clone(), phase.clone(), messages.clone())?;
-    let approve = |plan: &Plan| {
+    let shown = |plan: &Plan| {
         // The printer ends with the reporter, below.
         drop(messages.send(Message::Json(json!({"event": "cost", "cost": cost.json()}).to_string())));
         report::flush(&messages);
-        let approved = interrupt.level() == 0 && ask(global, plan, &cost, deed);
+        if !global.json {
+            out(&tree::render(plan, global.verbose));
+            out(&format!("\n{}", cost.section().text()));
+        }
+    };
+    let approve = |plan: &Plan| {
+        shown(plan);
+        let approved = interrupt.level() == 0 && ask(global, deed);
         if approved {
             phase.work();
         }
@@ -72,6 +92,10 @@ pub async fn apply(global: &Global, world: &World, deed: Deed) -> Result<Ending,
     let stack = &world.platform.stack;
     let result = match deed {
         Deed::Up => world.engine.up(stack, events, interrupt.clone(), approve).await,
+        Deed::Saved(saved) => {
+            shown(&saved.plan);
+            world.engine.up_saved(stack, saved, events, interrupt.clone()).await
+        }
         Deed::Down => world.engine.down(stack.name(), events, interrupt.clone(), approve).await,
     };
     let saved = world.rehearsal.as_ref().map_or(Ok(()), |account| account.save());
@@ -100,7 +124,7 @@ pub async fn apply(global: &Global, world: &World, deed: Deed) -> Result<Ending,
             out(&rehearsal::render(prediction));
             out(&format!("Cost: {}.", cost.sentence()));
         }
-        if deed == Deed::Up && report.summary.complete() {
+        if deed != Deed::Down && report.summary.complete() {
             hints(world, &report);
         }
     }
@@ -114,9 +138,9 @@ pub async fn apply(global: &Global, world: &World, deed: Deed) -> Result<Ending,
 
 /// What the change costs. The state stands for the account: what others changed since is
 /// seen by the plan only.
-async fn estimate(world: &World, deed: Deed) -> Result<Comparison, Failure> {
+async fn estimate(world: &World, deed: Deed<'_>) -> Result<Comparison, Failure> {
     match deed {
-        Deed::Up => cost::compare(world, &world.state, &world.platform.stack).await,
+        Deed::Up | Deed::Saved(_) => cost::compare(world, &world.state, &world.platform.stack).await,
         Deed::Down => cost::compare(world, &world.state, &Stack::new(world.platform.stack.name())).await,
     }
 }
@@ -130,17 +154,13 @@ fn hints(world: &World, report: &Report) {
     }
 }
 
-/// Shows the plan and asks, unless told not to.
-fn ask(global: &Global, plan: &Plan, cost: &Comparison, deed: Deed) -> bool {
-    if !global.json {
-        out(&tree::render(plan, global.verbose));
-        out(&format!("\n{}", cost.section().text()));
-    }
+/// Asks, unless told not to.
+fn ask(global: &Global, deed: Deed<'_>) -> bool {
     if global.yes {
         return true;
     }
     let approved = match deed {
-        Deed::Up => matches!(answer("Apply? [y/N] ").as_str(), "y" | "Y" | "yes"),
+        Deed::Up | Deed::Saved(_) => matches!(answer("Apply? [y/N] ").as_str(), "y" | "Y" | "yes"),
         // Nothing brings back what is destroyed: one key is not enough.
         Deed::Down => answer("Destroy all this? Only `yes` is accepted: ") == "yes",
     };

@@ -1,10 +1,13 @@
 //! What the terminal shows: folds over the engine's events.
 
 pub mod cost;
+pub mod drift;
 mod human;
 mod json;
+pub mod markdown;
 pub mod rehearsal;
 mod reporter;
+pub mod section;
 pub mod style;
 pub mod tree;
 

@@ -24,7 +24,28 @@ use crate::setup::World;
 /// Where a detail begins.
 const INDENT: usize = 8;
 
-/// Where the run works.
+/// Where a run works.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub name: String,
+    pub account: String,
+    pub region: String,
+    pub rehearsal: bool,
+}
+
+impl Place {
+    /// Where the command works.
+    pub fn of(world: &World) -> Self {
+        Self {
+            name: world.loaded.manifest.name.clone(),
+            account: world.setting.account.clone(),
+            region: world.setting.region.clone(),
+            rehearsal: world.rehearsal.is_some(),
+        }
+    }
+}
+
+/// Where the run works, as a line.
 pub fn heading(world: &World) -> String {
     let style = style::stdout();
     let setting = &world.setting;
@@ -135,7 +156,8 @@ impl Tree {
     }
 }
 
-fn why(step: &Step) -> String {
+/// Why the step is in the plan, and in which order it goes; empty where that needs no words.
+pub fn why(step: &Step) -> String {
     let base = match &step.reason {
         Reason::New | Reason::Changed => String::new(),
         Reason::Interrupted => "its creation was interrupted and is taken up".to_owned(),

@@ -98,3 +98,19 @@ pub fn summary(counts: &[(&str, u64)]) -> serde_json::Value {
     }
     all
 }
+
+/// Changes the rehearsal's account as somebody else would.
+pub fn edit_account(place: &Place, edit: impl FnOnce(&mut rayplat_resources::rehearsal::Account)) {
+    let seed = rayplat_resources::rehearsal::Seed {
+        account_id: "123456789012".to_owned(),
+        region: "us-east-1".to_owned(),
+        seed: 1,
+    };
+    let folder = place.file(".rayplat/rehearsal/account");
+    let account = rayplat_resources::rehearsal::Rehearsal::open(&folder, &seed, 0).unwrap();
+    account.with_account(edit);
+    account.save().unwrap();
+}
+
+/// The quick start's log group.
+pub const LOG_GROUP: &str = "/aws/eks/production-ray-cluster/cluster";
