@@ -111,7 +111,7 @@ impl Failure {
                 Error::Binding { .. } | Error::PlanBinding { .. } => 78,
                 Error::PlanFile(_) => 74,
                 Error::Read { source, .. } | Error::Recovery { source, .. } => aws(source),
-                Error::Protected { .. } => 65,
+                Error::Protected { .. } | Error::Unclaimed { .. } => 65,
                 Error::PlanOutdated(_) => 76,
                 Error::Interrupted(_) => 130,
                 Error::Store(StoreError::Illegal(_))

@@ -80,6 +80,8 @@ fn state(size: usize, key: &str) -> Checkpoint {
             depends_on: if n > 0 { vec![urn(n / 10)] } else { vec![] },
             replace_order: ReplaceOrder::CreateThenDelete,
             took_ms: Some(1_000),
+            claimed: true,
+            pinned: std::collections::BTreeMap::new(),
         }
     });
     Checkpoint { meta: None, objects: objects.map(|object| (object.key(), object)).collect() }

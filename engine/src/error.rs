@@ -185,6 +185,14 @@ pub enum Error {
         /// Which change asks for it.
         reason: String,
     },
+    /// An imported object would have to be deleted before it carries this stack's marks.
+    #[error("{urn} ({id}) was imported and does not carry this platform's tags yet: it is not deleted")]
+    Unclaimed {
+        /// The resource.
+        urn: Urn,
+        /// The object.
+        id: String,
+    },
     /// The plan no longer fits the account or the state.
     #[error("the plan is outdated: {0}")]
     PlanOutdated(String),
@@ -219,6 +227,11 @@ impl Error {
                     .into(),
             ),
             Self::Read { source, .. } | Self::Recovery { source, .. } => source.hint.clone(),
+            Self::Unclaimed { urn, .. } => Some(format!(
+                "Nothing was changed. To make it this platform's, keep it in the manifest and run `rayplat up` once, which tags \
+                 it; to let it go, `rayplat state rm {urn}` forgets it and leaves it in the account. A field that an import \
+                 with --no-pin left different may ask for a new object: import it with its fields pinned first."
+            )),
             Self::PlanOutdated(_) => {
                 Some("Nothing of the plan was applied. Run `preview` again and apply the new plan.".into())
             }

@@ -62,6 +62,15 @@ pub enum Event {
         /// What was found, and what follows.
         message: String,
     },
+    /// An object that stood in the account before was put into the state.
+    Adopted {
+        /// The resource that it stands for from now on.
+        urn: Urn,
+        /// Its physical id.
+        id: String,
+        /// How many of its fields are pinned.
+        pinned: usize,
+    },
     /// A step runs.
     StepStarted {
         /// Which step.

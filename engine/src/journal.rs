@@ -3,6 +3,8 @@
 //! [`apply`] is the one list of legal transitions. It is used live, before an entry
 //! is written, and on replay.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -81,6 +83,35 @@ pub enum Record {
     Gone {
         /// Which object.
         key: ObjectKey,
+    },
+    /// An object that stood in the account before the state knew it.
+    Adopted {
+        /// Which object it is from now on.
+        key: ObjectKey,
+        /// Its physical id.
+        id: String,
+        /// Stands on it as a tag, or will when it is claimed.
+        nonce: String,
+        /// Its inputs, as read.
+        inputs: Value,
+        /// Its outputs, as read.
+        outputs: Value,
+        /// What it depends on.
+        depends_on: Vec<Urn>,
+        /// Its order.
+        replace_order: ReplaceOrder,
+        /// See [`Object::claimed`].
+        claimed: bool,
+        /// See [`Object::pinned`].
+        #[serde(default)]
+        pinned: BTreeMap<String, Value>,
+    },
+    /// The object's pins are these from now on.
+    Pinned {
+        /// Which object.
+        key: ObjectKey,
+        /// See [`Object::pinned`].
+        pinned: BTreeMap<String, Value>,
     },
     /// Only what the object depends on, or its order, has changed.
     Relinked {
@@ -204,6 +235,11 @@ pub fn apply(checkpoint: &mut Checkpoint, record: &Record) -> Result<(), StoreEr
             checkpoint.objects.remove(key);
             Ok(())
         }
+        Record::Adopted { key, .. } => adopt(checkpoint, key, record),
+        Record::Pinned { key, pinned } => {
+            find(checkpoint, key)?.pinned.clone_from(pinned);
+            Ok(())
+        }
         Record::Relinked { key, depends_on, replace_order } => {
             let object = find(checkpoint, key)?;
             object.depends_on.clone_from(depends_on);
@@ -249,6 +285,41 @@ fn begin_create(checkpoint: &mut Checkpoint, key: &ObjectKey, intent: &Intent) -
             depends_on: depends_on.clone(),
             replace_order: *replace_order,
             took_ms: None,
+            claimed: true,
+            pinned: BTreeMap::new(),
+        },
+    );
+    Ok(())
+}
+
+/// Only where nothing stands for the resource, and never in the place of another generation.
+fn adopt(checkpoint: &mut Checkpoint, key: &ObjectKey, record: &Record) -> Result<(), StoreError> {
+    let Record::Adopted { id, nonce, inputs, outputs, depends_on, replace_order, claimed, pinned, .. } = record else {
+        return Err(illegal(key, "not an adoption"));
+    };
+    if let Some(current) = checkpoint.current(&key.urn) {
+        return Err(illegal(key, &format!("{} stands for the resource already", current.key())));
+    }
+    if key.generation < checkpoint.next_generation(&key.urn) {
+        return Err(illegal(key, "an object of this generation or a later one is known already"));
+    }
+    checkpoint.objects.insert(
+        key.clone(),
+        Object {
+            urn: key.urn.clone(),
+            generation: key.generation,
+            phase: Phase::Live,
+            deposed: false,
+            data: false,
+            id: Some(id.clone()),
+            nonce: nonce.clone(),
+            inputs: inputs.clone(),
+            outputs: outputs.clone(),
+            depends_on: depends_on.clone(),
+            replace_order: *replace_order,
+            took_ms: None,
+            claimed: *claimed,
+            pinned: pinned.clone(),
         },
     );
     Ok(())
@@ -274,6 +345,8 @@ fn succeed(checkpoint: &mut Checkpoint, key: &ObjectKey, outcome: &Outcome) -> R
             object.inputs = to.clone();
             object.outputs = outputs.clone();
             object.phase = Phase::Live;
+            // A change of an object that is not ours yet begins with claiming it.
+            object.claimed = true;
             Ok(())
         }
         (Phase::Deleting { .. }, Outcome::Deleted) => {
@@ -423,6 +496,43 @@ mod tests {
         let state = run(&[create(0, "x"), created(0), create(1, "y"), failed(1, known)]).unwrap();
         assert_eq!(state.current(&key(0).urn).unwrap().key(), key(0));
         assert!(state.objects[&key(1)].deposed);
+    }
+
+    fn adopted(generation: u32) -> Record {
+        Record::Adopted {
+            key: key(generation),
+            id: "old".into(),
+            nonce: "x".into(),
+            inputs: json!({}),
+            outputs: json!({}),
+            depends_on: vec![],
+            replace_order: ReplaceOrder::CreateThenDelete,
+            claimed: false,
+            pinned: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn an_object_is_adopted_only_where_none_stands() {
+        let state = run(&[adopted(0)]).unwrap();
+        assert!(!state.objects[&key(0)].claimed);
+        assert!(run(&[create(0, "x"), adopted(0)]).is_err());
+        assert!(run(&[create(0, "x"), created(0), adopted(1)]).is_err());
+        assert!(run(&[adopted(0), adopted(0)]).is_err());
+        // A deposed object is no hindrance, but its generation is taken.
+        let mut state = run(&[create(3, "x"), created(3)]).unwrap();
+        state.objects.get_mut(&key(3)).unwrap().deposed = true;
+        assert!(apply(&mut state.clone(), &adopted(2)).is_err());
+        assert!(apply(&mut state, &adopted(4)).is_ok());
+    }
+
+    #[test]
+    fn a_change_claims_and_a_failed_one_does_not() {
+        let update = Record::Began { key: key(0), intent: Intent::Update { to: json!({}), depends_on: vec![] } };
+        let done = Record::Succeeded { key: key(0), outcome: Outcome::Updated { outputs: json!({}) } };
+        assert!(run(&[adopted(0), update.clone(), done]).unwrap().objects[&key(0)].claimed);
+        let state = run(&[adopted(0), update, failed(0, Leftover::Known("old".into()))]).unwrap();
+        assert!(!state.objects[&key(0)].claimed);
     }
 
     #[test]

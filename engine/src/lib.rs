@@ -9,6 +9,7 @@ pub mod context;
 pub mod drift;
 pub mod error;
 pub mod event;
+pub mod import;
 pub mod input;
 pub mod journal;
 mod limits;

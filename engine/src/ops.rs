@@ -222,11 +222,17 @@ impl Engine {
         Ok(session.checkpoint)
     }
 
-    async fn session(&self, stack: &str, events: Events, interrupt: Interrupt, writes: bool) -> Result<Session, Error> {
+    pub(crate) async fn session(
+        &self,
+        stack: &str,
+        events: Events,
+        interrupt: Interrupt,
+        writes: bool,
+    ) -> Result<Session, Error> {
         Session::open(&self.registry, &self.store, &self.options, stack, events, interrupt, writes).await
     }
 
-    async fn begin(&self, session: &mut Session, stack: &str, command: &str) -> Result<(), Error> {
+    pub(crate) async fn begin(&self, session: &mut Session, stack: &str, command: &str) -> Result<(), Error> {
         let meta = Meta { stack: stack.to_owned(), binding: self.options.binding.clone(), run: session.run };
         session.stage(Record::RunStarted { meta, command: command.to_owned() });
         session.commit().await
@@ -290,7 +296,7 @@ impl Engine {
         Ok(tally.summary(plan))
     }
 
-    async fn finish(&self, session: &mut Session, summary: Summary, began: Instant) -> Result<(), Error> {
+    pub(crate) async fn finish(&self, session: &mut Session, summary: Summary, began: Instant) -> Result<(), Error> {
         session.stage(Record::Closed { summary });
         let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         session.event(Event::RunFinished { summary, took_ms });

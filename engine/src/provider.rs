@@ -104,6 +104,24 @@ pub enum Recovered {
     Foreign(String),
 }
 
+/// What stands on an object to say whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Marks {
+    /// The kind cannot tell: objects that stood before are not imported.
+    Unreadable,
+    /// Objects of this kind carry no marks: they belong to whoever has what they are part of.
+    Bare,
+    /// As read; `None` for each that is not there.
+    Read {
+        /// The stack's name.
+        stack: Option<String>,
+        /// The resource.
+        urn: Option<String>,
+        /// The nonce of the intent that made it.
+        nonce: Option<String>,
+    },
+}
+
 /// A kind of resource.
 pub trait Provider: Send + Sync + 'static {
     /// Inputs, wholly known.
@@ -125,6 +143,9 @@ pub trait Provider: Send + Sync + 'static {
     const REFUSE_REPLACE: bool = false;
     /// How long a fresh object may stay invisible to reads.
     const CONSISTENCY_WINDOW: Duration = Duration::from_secs(10);
+    /// Input fields that only label the object: their change changes no output, and an import
+    /// leaves them to the next run.
+    const LABELS: &'static [&'static str] = &["tags"];
 
     /// How long an action usually takes; orders the work and is shown.
     fn expected(&self, action: Action) -> Duration {
@@ -180,6 +201,29 @@ pub trait Provider: Send + Sync + 'static {
         ctx: &Ctx,
         inputs: &Self::Inputs,
     ) -> impl Future<Output = Result<Recovered, ProviderError>> + Send;
+
+    /// Reads what stands on an existing object to say whose it is. A kind without this
+    /// cannot be imported.
+    fn marks(
+        &self,
+        ctx: &Ctx,
+        current: &Current<Self::Inputs, Self::Outputs>,
+    ) -> impl Future<Output = Result<Marks, ProviderError>> + Send {
+        let _ = (ctx, current);
+        async { Ok(Marks::Unreadable) }
+    }
+
+    /// Puts our marks on an existing object, [`Ctx::resume`], and changes nothing else; done
+    /// again it does no harm. The default takes the object up as one that was made before:
+    /// what is left to do then is to mark it. Never called for kinds whose marks are
+    /// [`Marks::Bare`] or [`Marks::Unreadable`].
+    fn claim(
+        &self,
+        ctx: &Ctx,
+        current: &Current<Self::Inputs, Self::Outputs>,
+    ) -> impl Future<Output = Result<(), ProviderError>> + Send {
+        async move { self.create(ctx, &current.inputs).await.map(drop) }
+    }
 }
 
 /// The constants of a kind.
@@ -197,6 +241,17 @@ pub struct KindInfo {
     pub refuse_replace: bool,
     /// [`Provider::CONSISTENCY_WINDOW`].
     pub consistency_window: Duration,
+    /// [`Provider::LABELS`].
+    pub labels: &'static [&'static str],
+}
+
+impl KindInfo {
+    /// True if a change at this path changes a label only.
+    pub fn labels_only(&self, path: &str) -> bool {
+        self.labels
+            .iter()
+            .any(|label| path.strip_prefix(label).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+    }
 }
 
 /// The erased form of a [`Provider`], in JSON values.
@@ -231,6 +286,18 @@ pub trait DynProvider: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<(), ProviderError>>;
     /// [`Provider::recover`].
     fn recover<'a>(&'a self, ctx: &'a Ctx, inputs: &'a Value) -> BoxFuture<'a, Result<Recovered, ProviderError>>;
+    /// [`Provider::marks`].
+    fn marks<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        current: &'a Current<Value, Value>,
+    ) -> BoxFuture<'a, Result<Marks, ProviderError>>;
+    /// [`Provider::claim`].
+    fn claim<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        current: &'a Current<Value, Value>,
+    ) -> BoxFuture<'a, Result<(), ProviderError>>;
 }
 
 fn decode<T: DeserializeOwned>(kind: &str, what: &str, value: &Value) -> Result<T, ProviderError> {
@@ -267,6 +334,7 @@ impl<P: Provider> DynProvider for P {
             data: P::DATA,
             refuse_replace: P::REFUSE_REPLACE,
             consistency_window: P::CONSISTENCY_WINDOW,
+            labels: P::LABELS,
         }
     }
 
@@ -332,6 +400,28 @@ impl<P: Provider> DynProvider for P {
         Box::pin(async move {
             let inputs = decode(P::TYPE, "inputs", inputs)?;
             Provider::recover(self, ctx, &inputs).await
+        })
+    }
+
+    fn marks<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        current: &'a Current<Value, Value>,
+    ) -> BoxFuture<'a, Result<Marks, ProviderError>> {
+        Box::pin(async move {
+            let current = decode_current::<P>(current)?;
+            Provider::marks(self, ctx, &current).await
+        })
+    }
+
+    fn claim<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        current: &'a Current<Value, Value>,
+    ) -> BoxFuture<'a, Result<(), ProviderError>> {
+        Box::pin(async move {
+            let current = decode_current::<P>(current)?;
+            Provider::claim(self, ctx, &current).await
         })
     }
 }

@@ -118,6 +118,23 @@ pub struct Object {
     pub replace_order: ReplaceOrder,
     /// Milliseconds its creation took, if it was seen to its end.
     pub took_ms: Option<u64>,
+    /// False for an imported object that does not carry our marks yet: it is never deleted.
+    /// The next change claims it.
+    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    pub claimed: bool,
+    /// Input fields (dots go into objects) that stay as they stand whatever is desired, until
+    /// they are released; null for one that stays away. See [`crate::plan::pin`].
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pinned: BTreeMap<String, Value>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_true(value: &bool) -> bool {
+    *value
 }
 
 impl Object {

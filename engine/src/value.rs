@@ -186,7 +186,7 @@ impl Planned {
     }
 
     /// Folds lists and objects without unknowns into known values.
-    fn simplify(self) -> Self {
+    pub(crate) fn simplify(self) -> Self {
         match self {
             Self::List(items) if items.iter().all(|item| item.known().is_some()) => {
                 Self::Known(Value::Array(items.into_iter().filter_map(Self::into_known).collect()))

@@ -4,7 +4,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 /// The format that this version writes. A newer one is refused, an older one is read.
-pub(crate) const FORMAT: u32 = 1;
+/// 2: imported objects (`claimed`, `pinned`; the records `adopted` and `pinned`). A value of
+/// format 1 has none of them, which reads as: ours, nothing pinned.
+pub(crate) const FORMAT: u32 = 2;
 
 const CHECKSUM: usize = 8;
 

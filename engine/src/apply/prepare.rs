@@ -9,7 +9,7 @@ use crate::{
     context::Ctx,
     error::{ErrorClass, ProviderError},
     journal::{Intent, Outcome, Record},
-    plan::{Plan, Step, StepId, diff::Effect},
+    plan::{Plan, Step, StepId, diff::Effect, pin},
     provider::{Action, Current, DynProvider, ReplaceOrder},
     store::{Object, ObjectKey, Phase},
     value::{Lookup, Planned, output_field},
@@ -119,12 +119,14 @@ impl Session {
         let Some(object) = self.checkpoint.objects.get(key) else {
             return Prepared::Refused(outdated(step, "the object is gone"));
         };
+        let to = pin::hold_known(to, &object.pinned);
         let changes = provider.diff(&object.inputs, &Planned::Known(to.clone()));
         if let Some(change) = changes.iter().find(|change| change.effect == Effect::Replace) {
             let what = format!("`{}` turned out to need a new object", change.path);
             return Prepared::Refused(outdated(step, &what));
         }
-        if changes.is_empty() {
+        let claim = !object.claimed;
+        if changes.is_empty() && !claim {
             self.relink(step, key);
             return Prepared::Unneeded;
         }
@@ -133,8 +135,9 @@ impl Session {
         both.extend(step.depends_on.iter().filter(|on| !object.depends_on.contains(on)).cloned());
         let linked = both.len() == object.depends_on.len();
         let replace_order = object.replace_order;
-        let ctx = self.ctx(&key.urn, key.generation, object.nonce.clone(), None, Action::Update);
-        let work = Work::Update { current: current(object), to: to.clone() };
+        let resume = object.id.clone().filter(|_| claim);
+        let ctx = self.ctx(&key.urn, key.generation, object.nonce.clone(), resume, Action::Update);
+        let work = Work::Update { current: current(object), to: to.clone(), claim };
         if !linked {
             self.stage(Record::Relinked { key: key.clone(), depends_on: both, replace_order });
         }
@@ -218,7 +221,8 @@ impl Session {
             debug_assert_eq!(pair.order, ReplaceOrder::DeleteThenCreate);
             return PairVerdict::Replace;
         };
-        let changes = provider.diff(&object.inputs, &Planned::Known(inputs.clone()));
+        let held = pin::hold_known(inputs.clone(), &object.pinned);
+        let changes = provider.diff(&object.inputs, &Planned::Known(held));
         if changes.iter().any(|change| change.effect == Effect::Replace) {
             PairVerdict::Replace
         } else if changes.is_empty() {

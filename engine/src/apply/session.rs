@@ -119,6 +119,12 @@ impl Session {
         }
     }
 
+    /// Takes back everything staged since the last commit, where the state was this.
+    pub fn unstage(&mut self, before: Checkpoint) {
+        self.checkpoint = before;
+        self.staged.clear();
+    }
+
     /// Notes an event; it is emitted after the next commit.
     pub fn event(&mut self, event: Event) {
         self.waiting.push(event);

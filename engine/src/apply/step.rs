@@ -10,7 +10,7 @@ use crate::{
     error::{ErrorClass, Leftover, ProviderError},
     journal::Outcome,
     plan::diff::Effect,
-    provider::{Created, Current, DynProvider, Observed, Reading, Recovered},
+    provider::{Created, Current, DynProvider, Marks, Observed, Reading, Recovered},
     value::Planned,
 };
 
@@ -21,8 +21,8 @@ pub(crate) enum Work {
     Create { inputs: Value, adopted: bool },
     /// Look it up.
     Read { inputs: Value },
-    /// Change it.
-    Update { current: Current<Value, Value>, to: Value },
+    /// Change it; mark it as ours first if it is not yet.
+    Update { current: Current<Value, Value>, to: Value, claim: bool },
     /// Destroy it.
     Delete { current: Current<Value, Value> },
 }
@@ -42,7 +42,7 @@ pub(crate) async fn run(provider: Arc<dyn DynProvider>, ctx: Ctx, work: Work) ->
             Ok(Created { id, outputs }) => Ok(Outcome::Created { id, inputs, outputs, took_ms: None }),
             Err(error) => Err(Failure { error, leftover: Leftover::None }),
         },
-        Work::Update { current, to } => match provider.update(&ctx, &current, &to).await {
+        Work::Update { current, to, claim } => match update(&*provider, &ctx, &current, &to, claim).await {
             Ok(outputs) => Ok(Outcome::Updated { outputs }),
             Err(error) => Err(Failure { error, leftover: Leftover::Known(current.id) }),
         },
@@ -51,6 +51,23 @@ pub(crate) async fn run(provider: Arc<dyn DynProvider>, ctx: Ctx, work: Work) ->
             Err(error) => Err(Failure { error, leftover: Leftover::Known(current.id) }),
         },
     }
+}
+
+/// Claims first: an object is not changed before it says that it is ours.
+async fn update(
+    provider: &dyn DynProvider,
+    ctx: &Ctx,
+    current: &Current<Value, Value>,
+    to: &Value,
+    claim: bool,
+) -> Result<Value, ProviderError> {
+    if claim && matches!(provider.marks(ctx, current).await?, Marks::Read { .. }) {
+        provider.claim(ctx, current).await?;
+    }
+    if provider.diff(&current.inputs, &Planned::Known(to.clone())).is_empty() {
+        return Ok(current.outputs.clone());
+    }
+    provider.update(ctx, current, to).await
 }
 
 /// How often one intent may be found absent after an unknown outcome and sent again.

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use crate::{
     error::Error,
     plan::{
-        Reason,
+        Kept, Reason,
         diff::{Change, Effect},
         order::Decided,
+        pin,
     },
     provider::{DynProvider, Registry, ReplaceOrder},
     stack::{Resource, Stack},
@@ -58,6 +59,8 @@ pub struct Decision<'a> {
     pub verdict: Verdict,
     /// The order that a replacement has or would have.
     pub order: ReplaceOrder,
+    /// What is pinned and would differ.
+    pub kept: Vec<Kept>,
 }
 
 /// Decides for each resource, in the stack's order.
@@ -89,9 +92,10 @@ pub fn decide<'a>(
         let decided = Decided { checkpoint, decisions: &decisions, index: &index };
         let forced = current.is_some_and(|object| decided.goes_first(object, &depends_on));
         let order = if forced { ReplaceOrder::DeleteThenCreate } else { provider.info().replace_order };
-        let (verdict, changes) = verdict(resource, provider, current, &planned, order, forced)?;
+        let wish = Wish { resource, provider, current, order, forced };
+        let (planned, kept, (verdict, changes)) = wish.with_pins(planned)?;
         index.insert(&resource.urn, decisions.len());
-        decisions.push(Decision { resource, depends_on, current, planned, changes, verdict, order });
+        decisions.push(Decision { resource, depends_on, current, planned, changes, verdict, order, kept });
     }
     Ok(decisions)
 }
@@ -113,6 +117,7 @@ pub fn provider<'r>(registry: &'r Registry, urn: &Urn) -> Result<&'r dyn DynProv
 fn output(decision: &Decision<'_>, registry: &Registry, field: &str) -> Lookup {
     let keeps = match decision.verdict {
         Verdict::Same => true,
+        Verdict::Update if labels_only(decision, registry) => true,
         Verdict::Update => {
             let top = field.split('.').next().unwrap_or(field);
             let changing = registry.get(decision.resource.urn.kind()).map_or(&[][..], |p| p.info().changes_on_update);
@@ -126,6 +131,65 @@ fn output(decision: &Decision<'_>, registry: &Registry, field: &str) -> Lookup {
     }
 }
 
+/// True if nothing but tags and the like is changed, which no output tells of.
+fn labels_only(decision: &Decision<'_>, registry: &Registry) -> bool {
+    let info = registry.get(decision.resource.urn.kind()).map(|provider| provider.info());
+    let label = |path: &str| path == OWNERSHIP || info.is_some_and(|info| info.labels_only(path));
+    decision.changes.iter().all(|change| label(&change.path))
+}
+
+/// One resource and what bears on its verdict.
+struct Wish<'w> {
+    resource: &'w Resource,
+    provider: &'w dyn DynProvider,
+    current: Option<&'w Object>,
+    order: ReplaceOrder,
+    forced: bool,
+}
+
+type Judged = (Verdict, Vec<Change>);
+
+impl Wish<'_> {
+    /// Pinned fields stay as they are, unless a new object is needed all the same: that one
+    /// is made as desired.
+    fn with_pins(&self, wanted: Planned) -> Result<(Planned, Vec<Kept>, Judged), Error> {
+        let pinned = self.current.filter(|object| !object.pinned.is_empty());
+        let Some(object) = pinned else {
+            let judged = self.verdict(&wanted)?;
+            return Ok((wanted, Vec::new(), judged));
+        };
+        let held = pin::hold(wanted.clone(), &object.pinned);
+        match self.verdict(&held)? {
+            (Verdict::Replace { .. }, _) => {
+                let judged = self.verdict(&wanted)?;
+                Ok((wanted, Vec::new(), judged))
+            }
+            judged => {
+                let kept = pin::kept(object, &wanted, &self.provider.diff(&object.inputs, &wanted));
+                Ok((held, kept, judged))
+            }
+        }
+    }
+
+    fn verdict(&self, planned: &Planned) -> Result<Judged, Error> {
+        let Self { resource, provider, current, order, forced } = *self;
+        verdict(resource, provider, current, planned, order, forced)
+    }
+}
+
+/// The path of the change that claims an imported object.
+pub const OWNERSHIP: &str = "ownership";
+
+/// What differs, and that an imported object is not marked as ours yet.
+fn differences(object: &Object, provider: &dyn DynProvider, planned: &Planned) -> Vec<Change> {
+    let mut changes = provider.diff(&object.inputs, planned);
+    if !object.claimed {
+        let new = Some(Planned::Known("this stack's".into()));
+        changes.insert(0, Change { path: OWNERSHIP.to_owned(), old: None, new, effect: Effect::Update });
+    }
+    changes
+}
+
 fn verdict(
     resource: &Resource,
     provider: &dyn DynProvider,
@@ -133,7 +197,7 @@ fn verdict(
     planned: &Planned,
     order: ReplaceOrder,
     forced: bool,
-) -> Result<(Verdict, Vec<Change>), Error> {
+) -> Result<Judged, Error> {
     let info = provider.info();
     let Some(object) = current else {
         let verdict = if info.data { Verdict::Read } else { Verdict::Create { resumed: false } };
@@ -146,7 +210,7 @@ fn verdict(
         let same = planned.known() == Some(&object.inputs) && object.phase == Phase::Live;
         return Ok((if same { Verdict::Same } else { Verdict::Read }, Vec::new()));
     }
-    let changes = provider.diff(&object.inputs, planned);
+    let changes = differences(object, provider, planned);
     if let Phase::Broken { error } = &object.phase {
         let reason = Reason::Broken { error: error.clone() };
         return Ok((Verdict::Replace { order, certain: true, reason }, changes));

@@ -6,17 +6,19 @@
 pub mod decide;
 pub mod diff;
 mod order;
+pub mod pin;
 pub mod render;
 pub mod replace;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
     error::Error,
     event::Summary,
-    plan::diff::Change,
+    plan::diff::{Change, Effect},
     provider::{Action, Registry, ReplaceOrder},
     stack::Stack,
     store::{Checkpoint, ObjectKey},
@@ -122,6 +124,21 @@ pub struct Relink {
     pub replace_order: ReplaceOrder,
 }
 
+/// A pinned field: it stays as it stands until it is released.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The resource.
+    pub urn: Urn,
+    /// The field, as in [`Change::path`].
+    pub path: String,
+    /// What it stays; null if it stays away.
+    pub value: Value,
+    /// What is wanted; `None` if it is wanted away.
+    pub wanted: Option<Planned>,
+    /// What releasing it would need.
+    pub effect: Effect,
+}
+
 /// What is to be done: a graph of steps. Serialisable.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -139,6 +156,9 @@ pub struct Plan {
     pub relinks: Vec<Relink>,
     /// Look-ups that are no longer wanted.
     pub forget: Vec<ObjectKey>,
+    /// Fields that stay as they stand although something else is wanted.
+    #[serde(default)]
+    pub kept: Vec<Kept>,
 }
 
 impl Plan {

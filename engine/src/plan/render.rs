@@ -28,6 +28,10 @@ pub fn render(plan: &Plan) -> String {
             let _ = writeln!(text, "    after {}", before.join(", "));
         }
     }
+    for kept in &plan.kept {
+        let wanted = kept.wanted.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
+        let _ = writeln!(text, "kept {} {}: {}, not {wanted}", kept.urn, kept.path, kept.value);
+    }
     if !plan.unchanged.is_empty() {
         let _ = writeln!(text, "unchanged: {}", plan.unchanged.len());
     }

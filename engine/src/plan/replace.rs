@@ -68,6 +68,7 @@ pub fn expand(
     };
     for decision in &decisions {
         expansion.forward_steps(decision)?;
+        expansion.plan.kept.extend(decision.kept.iter().cloned());
     }
     expansion.deletions(stack)?;
     expansion.edges(stack, &decisions)?;
@@ -146,6 +147,10 @@ impl Expansion<'_> {
     }
 
     fn deletion(&mut self, object: &Object, reason: Reason) -> Result<StepId, Error> {
+        if !object.claimed {
+            // What cannot be proved to be ours is never deleted.
+            return Err(Error::Unclaimed { urn: object.urn.clone(), id: object.id.clone().unwrap_or_default() });
+        }
         let expected_ms = self.expected(&object.urn, Action::Delete, Some(object))?;
         Ok(self.push(Step {
             id: StepId(0),

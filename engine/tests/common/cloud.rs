@@ -323,9 +323,10 @@ impl Cloud {
         .await
     }
 
-    pub async fn tag(&self, urn: &Urn, id: &str, nonce: &str) -> Result<(), ProviderError> {
+    pub async fn tag(&self, urn: &Urn, id: &str, stack: &str, nonce: &str) -> Result<(), ProviderError> {
         self.call("Tag", urn, |account, _, _| {
-            account.get(id)?.nonce = nonce.to_owned();
+            let object = account.get(id)?;
+            (object.stack, object.urn, object.nonce) = (stack.to_owned(), urn.clone(), nonce.to_owned());
             Ok(())
         })
         .await

@@ -47,6 +47,8 @@ pub fn put(checkpoint: &mut Checkpoint, urn: &Urn, generation: u32, inputs: Valu
         depends_on,
         replace_order: if fixed { ReplaceOrder::DeleteThenCreate } else { ReplaceOrder::CreateThenDelete },
         took_ms: None,
+        claimed: true,
+        pinned: Default::default(),
     };
     checkpoint.objects.insert(object.key(), object);
 }

@@ -6,7 +6,7 @@ use rayplat_engine::{
     context::{Ctx, Poll, Repeat},
     error::{ErrorClass, ProviderError},
     inputs, outputs,
-    provider::{Action, Created, Current, Observed, Provider, Reading, Recovered, Registry, ReplaceOrder},
+    provider::{Action, Created, Current, Marks, Observed, Provider, Reading, Recovered, Registry, ReplaceOrder},
 };
 
 use super::cloud::{Cloud, Obj, Wanted};
@@ -53,6 +53,7 @@ pub trait Mark: Send + Sync + 'static {
     const PRECIOUS: bool = false;
     const NAME: Naming = Naming::Unique;
     const TAKES: Duration = Duration::ZERO;
+    const BARE: bool = false;
 }
 
 pub enum Naming {
@@ -100,6 +101,8 @@ kinds! {
     Look = "test:Look" { const DATA: bool = true; }
     /// An update changes the output `value`.
     Moody = "test:Moody" { const CHANGES: &'static [&'static str] = &["value"]; }
+    /// Carries no tags.
+    Bare = "test:Bare" { const BARE: bool = true; }
     /// May not be replaced.
     Precious = "test:Precious" { const PRECIOUS: bool = true; }
 }
@@ -127,7 +130,7 @@ impl<M: Mark> Kind<M> {
     /// Makes the object, or takes up one that was made.
     async fn made(&self, ctx: &Ctx, inputs: &ThingInputs) -> Result<String, ProviderError> {
         if let Some(id) = ctx.resume() {
-            ctx.call("test", "Tag", Repeat::Safe, || self.0.tag(ctx.urn(), id, ctx.nonce())).await?;
+            ctx.call("test", "Tag", Repeat::Safe, || self.0.tag(ctx.urn(), id, ctx.stack(), ctx.nonce())).await?;
             return Ok(id.to_owned());
         }
         let wanted = || Wanted {
@@ -219,6 +222,19 @@ impl<M: Mark> Provider for Kind<M> {
             Err(error) if error.class == ErrorClass::NotFound => Ok(()),
             result => result,
         }
+    }
+
+    async fn marks(&self, ctx: &Ctx, current: &Current<ThingInputs, ThingOutputs>) -> Result<Marks, ProviderError> {
+        if M::BARE {
+            return Ok(Marks::Bare);
+        }
+        let found = self.describe(ctx, &current.id).await?.filter(|object| !object.stack.is_empty());
+        Ok(match found {
+            Some(Obj { stack, urn, nonce, .. }) => {
+                Marks::Read { stack: Some(stack), urn: Some(urn.to_string()), nonce: Some(nonce) }
+            }
+            None => Marks::Read { stack: None, urn: None, nonce: None },
+        })
     }
 
     async fn recover(&self, ctx: &Ctx, _: &ThingInputs) -> Result<Recovered, ProviderError> {

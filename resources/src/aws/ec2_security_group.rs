@@ -7,13 +7,13 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::ProviderError,
     inputs, outputs,
-    provider::{Action, Created, Current, Observed, Provider, Reading, Recovered},
+    provider::{Action, Created, Current, Marks, Observed, Provider, Reading, Recovered},
 };
 
 use super::{
     Clients, SecurityGroupId, Tags, VpcId, all_tags, call,
     ec2::{filter, from_tags, retag, specification},
-    found, gone_is_ok, ownership, unexpected, users_tags, vanished,
+    found, gone_is_ok, marks, ownership, unexpected, users_tags, vanished,
 };
 
 inputs! {
@@ -106,7 +106,7 @@ impl Provider for SecurityGroup {
                 vpc_id: group.vpc_id().unwrap_or_default().into(),
                 tags: users_tags(&from_tags(group.tags())),
             },
-            outputs: current.outputs.clone(),
+            outputs: SecurityGroupOutputs { id: current.id.as_str().into() },
         }))
     }
 
@@ -132,6 +132,15 @@ impl Provider for SecurityGroup {
             })
             .await,
         )
+    }
+
+    async fn marks(
+        &self,
+        ctx: &Ctx,
+        current: &Current<SecurityGroupInputs, SecurityGroupOutputs>,
+    ) -> Result<Marks, ProviderError> {
+        let group = self.get(ctx, &current.id).await?.ok_or_else(|| vanished(&current.id))?;
+        Ok(marks(&from_tags(group.tags())))
     }
 
     async fn recover(&self, ctx: &Ctx, inputs: &SecurityGroupInputs) -> Result<Recovered, ProviderError> {

@@ -9,14 +9,14 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::ProviderError,
     inputs, outputs,
-    provider::{Created, Current, Observed, Provider, Reading, Recovered},
+    provider::{Created, Current, Marks, Observed, Provider, Reading, Recovered},
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
     Clients, Ownership, SecurityGroupId, Tags, all_tags, call,
     ec2::{filter, from_tags, retag, specification},
-    found, gone_is_ok, ownership, unexpected, users_tags, vanished,
+    found, gone_is_ok, marks, ownership, unexpected, users_tags, vanished,
 };
 
 /// Whom a rule lets in or out to.
@@ -195,10 +195,10 @@ impl Provider for SecurityGroupRule {
         ctx: &Ctx,
         current: &Current<SecurityGroupRuleInputs, SecurityGroupRuleOutputs>,
     ) -> Reading<SecurityGroupRuleInputs, SecurityGroupRuleOutputs> {
-        Ok(self
-            .get(ctx, &current.id)
-            .await?
-            .map(|rule| Observed { inputs: observed(&rule), outputs: current.outputs.clone() }))
+        Ok(self.get(ctx, &current.id).await?.map(|rule| Observed {
+            inputs: observed(&rule),
+            outputs: SecurityGroupRuleOutputs { id: current.id.clone() },
+        }))
     }
 
     async fn update(
@@ -231,6 +231,15 @@ impl Provider for SecurityGroupRule {
             .await
             .map(drop),
         })
+    }
+
+    async fn marks(
+        &self,
+        ctx: &Ctx,
+        current: &Current<SecurityGroupRuleInputs, SecurityGroupRuleOutputs>,
+    ) -> Result<Marks, ProviderError> {
+        let rule = self.get(ctx, &current.id).await?.ok_or_else(|| vanished(&current.id))?;
+        Ok(marks(&from_tags(rule.tags())))
     }
 
     /// By our tags; failing that, the same rule of somebody else's.

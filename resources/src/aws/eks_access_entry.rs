@@ -9,14 +9,14 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::ProviderError,
     inputs, outputs,
-    provider::{Created, Current, Observed, Provider, Reading, Recovered, ReplaceOrder},
+    provider::{Created, Current, Marks, Observed, Provider, Reading, Recovered, ReplaceOrder},
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
     Clients, ClusterName, Tags, all_tags, call,
     eks::{from_tag_map, retag, split, tag_map},
-    found, gone_is_ok, ownership, unexpected, users_tags, vanished,
+    found, gone_is_ok, marks, ownership, unexpected, users_tags, vanished,
 };
 
 /// An access policy and where it holds.
@@ -190,7 +190,7 @@ impl Provider for AccessEntry {
                 policies,
                 tags: users_tags(&from_tag_map(entry.tags())),
             },
-            outputs: current.outputs.clone(),
+            outputs: AccessEntryOutputs { arn: entry.access_entry_arn().unwrap_or_default().to_owned() },
         }))
     }
 
@@ -232,6 +232,16 @@ impl Provider for AccessEntry {
             })
             .await,
         )
+    }
+
+    async fn marks(
+        &self,
+        ctx: &Ctx,
+        current: &Current<AccessEntryInputs, AccessEntryOutputs>,
+    ) -> Result<Marks, ProviderError> {
+        let (cluster, principal) = split(&current.id);
+        let entry = self.get(ctx, cluster, principal).await?.ok_or_else(|| vanished(&current.id))?;
+        Ok(marks(&from_tag_map(entry.tags())))
     }
 
     async fn recover(&self, ctx: &Ctx, inputs: &AccessEntryInputs) -> Result<Recovered, ProviderError> {

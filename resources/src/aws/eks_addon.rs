@@ -10,7 +10,7 @@ use rayplat_engine::{
     context::{Ctx, Poll, Repeat},
     error::ProviderError,
     inputs, outputs,
-    provider::{Action, Created, Current, Observed, Provider, Reading, Recovered, ReplaceOrder},
+    provider::{Action, Created, Current, Marks, Observed, Provider, Reading, Recovered, ReplaceOrder},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::{
     Clients, ClusterName, RoleArn, Tags, all_tags, call,
     eks::{Of, failed, follow_update, from_tag_map, retag, split, tag_map},
-    found, gone_is_ok, ownership, users_tags, vanished,
+    found, gone_is_ok, marks, ownership, users_tags, vanished,
 };
 
 /// A service account of the add-on and the role that its pods get.
@@ -294,6 +294,12 @@ impl Provider for Addon {
             )?,
         }
         self.wait_gone(ctx, &current.id).await
+    }
+
+    async fn marks(&self, ctx: &Ctx, current: &Current<AddonInputs, AddonOutputs>) -> Result<Marks, ProviderError> {
+        let (cluster, name) = split(&current.id);
+        let addon = self.get(ctx, cluster, name).await?.ok_or_else(|| vanished(&current.id))?;
+        Ok(marks(&from_tag_map(addon.tags())))
     }
 
     async fn recover(&self, ctx: &Ctx, inputs: &AddonInputs) -> Result<Recovered, ProviderError> {

@@ -13,7 +13,7 @@ use rayplat_engine::{
     context::{Ctx, Poll, Repeat},
     error::{ErrorClass, ProviderError},
     inputs, outputs,
-    provider::{Action, Created, Current, Observed, Provider, Reading, Recovered, ReplaceOrder},
+    provider::{Action, Created, Current, Marks, Observed, Provider, Reading, Recovered, ReplaceOrder},
 };
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,7 @@ use super::{
     eks::{Of, failed, follow_update, from_tag_map, retag, tag_map},
     found, gone_is_ok,
     launch_template::same_members,
-    ownership, users_tags, vanished,
+    marks, ownership, users_tags, vanished,
 };
 
 /// Who reaches the API server.
@@ -258,7 +258,7 @@ fn observed(cluster: &types::Cluster, prior: &ClusterInputs) -> ClusterInputs {
     let key = cluster.encryption_config().first().and_then(|config| config.provider()).and_then(|p| p.key_arn());
     let access = cluster.access_config();
     ClusterInputs {
-        name: prior.name.clone(),
+        name: cluster.name().unwrap_or(&prior.name).to_owned(),
         role_arn: cluster.role_arn().unwrap_or_default().into(),
         kubernetes_version: cluster.version().unwrap_or_default().to_owned(),
         // An answer that leaves a member out says nothing about it.
@@ -356,6 +356,11 @@ impl Provider for Cluster {
             }
         }
         self.wait_gone(ctx, name).await
+    }
+
+    async fn marks(&self, ctx: &Ctx, current: &Current<ClusterInputs, ClusterOutputs>) -> Result<Marks, ProviderError> {
+        let cluster = self.get(ctx, &current.id).await?.ok_or_else(|| vanished(&current.id))?;
+        Ok(marks(&from_tag_map(cluster.tags())))
     }
 
     async fn recover(&self, ctx: &Ctx, inputs: &ClusterInputs) -> Result<Recovered, ProviderError> {

@@ -13,7 +13,7 @@ use rayplat_engine::{
     context::{Ctx, Poll, Repeat},
     error::ProviderError,
     inputs, outputs,
-    provider::{Action, Created, Current, Observed, Provider, Reading, Recovered},
+    provider::{Action, Created, Current, Marks, Observed, Provider, Reading, Recovered},
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +22,7 @@ use super::{
     eks::{Of, failed, follow_update, from_tag_map, retag, split, tag_map},
     found, gone_is_ok,
     launch_template::same_members,
-    ownership, users_tags, vanished,
+    marks, ownership, users_tags, vanished,
 };
 
 /// How many nodes.
@@ -285,7 +285,8 @@ impl Provider for NodeGroup {
 
     async fn create(&self, ctx: &Ctx, inputs: &NodeGroupInputs) -> Result<Created<NodeGroupOutputs>, ProviderError> {
         let name = ctx.unique_name(&inputs.name_prefix, 63);
-        let id = format!("{}/{name}", inputs.cluster);
+        // One that was imported has a name that somebody else chose.
+        let id = ctx.resume().map_or_else(|| format!("{}/{name}", inputs.cluster), str::to_owned);
         if ctx.resume().is_none() {
             self.send_create(ctx, inputs, &name).await?;
             ctx.progress(&id);
@@ -348,6 +349,16 @@ impl Provider for NodeGroup {
             )?,
         }
         self.wait_gone(ctx, &current.id).await
+    }
+
+    async fn marks(
+        &self,
+        ctx: &Ctx,
+        current: &Current<NodeGroupInputs, NodeGroupOutputs>,
+    ) -> Result<Marks, ProviderError> {
+        let (cluster, name) = split(&current.id);
+        let group = self.get(ctx, cluster, name).await?.ok_or_else(|| vanished(&current.id))?;
+        Ok(marks(&from_tag_map(group.tags())))
     }
 
     async fn recover(&self, ctx: &Ctx, inputs: &NodeGroupInputs) -> Result<Recovered, ProviderError> {

@@ -8,13 +8,13 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::ProviderError,
     inputs, outputs,
-    provider::{Created, Current, Observed, Provider, Reading, Recovered, ReplaceOrder},
+    provider::{Created, Current, Marks, Observed, Provider, Reading, Recovered, ReplaceOrder},
 };
 
 use super::{
     Clients, IssuerUrl, OidcProviderArn, Tags, all_tags, call, found, gone_is_ok,
     iam::{from_tags, to_tags},
-    ownership, tag_changes, unexpected, users_tags, vanished,
+    marks, ownership, tag_changes, unexpected, users_tags, vanished,
 };
 
 inputs! {
@@ -221,6 +221,11 @@ impl Provider for OidcProvider {
             })
             .await,
         )
+    }
+
+    async fn marks(&self, ctx: &Ctx, current: &ProviderCurrent) -> Result<Marks, ProviderError> {
+        let live = self.get(ctx, &current.id).await?.ok_or_else(|| vanished(&current.id))?;
+        Ok(marks(&from_tags(live.tags())))
     }
 
     async fn recover(&self, ctx: &Ctx, inputs: &Self::Inputs) -> Result<Recovered, ProviderError> {

@@ -5,14 +5,14 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::ProviderError,
     inputs, outputs,
-    provider::{Action, Created, Current, Observed, Provider, Reading, Recovered},
+    provider::{Action, Created, Current, Marks, Observed, Provider, Reading, Recovered},
 };
 use serde_json::Value;
 
 use super::{
     Clients, RoleArn, RoleName, Tags, all_tags, call, found, gone_is_ok,
     iam::{document, from_tags, to_tags},
-    ownership, policy, tag_changes, unexpected, users_tags, vanished,
+    marks, ownership, policy, tag_changes, unexpected, users_tags, vanished,
 };
 
 inputs! {
@@ -153,6 +153,11 @@ impl Provider for Role {
         gone_is_ok(
             call(ctx, "iam", "DeleteRole", Repeat::Safe, || self.iam.delete_role().role_name(&current.id).send()).await,
         )
+    }
+
+    async fn marks(&self, ctx: &Ctx, current: &Current<RoleInputs, RoleOutputs>) -> Result<Marks, ProviderError> {
+        let role = self.get(ctx, &current.id).await?.ok_or_else(|| vanished(&current.id))?;
+        Ok(marks(&from_tags(role.tags())))
     }
 
     async fn recover(&self, ctx: &Ctx, inputs: &RoleInputs) -> Result<Recovered, ProviderError> {

@@ -6,7 +6,7 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::{ErrorClass, ProviderError},
     inputs,
-    provider::{Created, Current, Observed, Provider, Reading, Recovered},
+    provider::{Created, Current, Marks, Observed, Provider, Reading, Recovered},
 };
 use serde_json::Value;
 
@@ -104,6 +104,10 @@ impl Provider for RolePolicy {
             })
             .await,
         )
+    }
+
+    async fn marks(&self, _: &Ctx, _: &Current<RolePolicyInputs, ()>) -> Result<Marks, ProviderError> {
+        Ok(Marks::Bare)
     }
 
     /// An inline policy has no tags; but it is in a role of ours, so it is ours.

@@ -6,7 +6,7 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::{ErrorClass, ProviderError},
     inputs,
-    provider::{Created, Current, Observed, Provider, Reading, Recovered},
+    provider::{Created, Current, Marks, Observed, Provider, Reading, Recovered},
 };
 
 use super::{Clients, PolicyArn, RoleName, call, call_fresh, found, gone_is_ok};
@@ -104,6 +104,10 @@ impl Provider for RolePolicyAttachment {
             })
             .await,
         )
+    }
+
+    async fn marks(&self, _: &Ctx, _: &Current<Self::Inputs, ()>) -> Result<Marks, ProviderError> {
+        Ok(Marks::Bare)
     }
 
     /// An attachment has no tags; but it is on a role of ours, so it is ours.

@@ -6,7 +6,7 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::ProviderError,
     inputs, outputs,
-    provider::{Created, Current, Observed, Provider, Reading, Recovered, ReplaceOrder},
+    provider::{Created, Current, Marks, Observed, Provider, Reading, Recovered, ReplaceOrder},
 };
 
 use super::{Clients, KeyId, STACK_TAG, call, call_fresh, gone_is_ok, kms_key::key_tags, vanished};
@@ -111,6 +111,10 @@ impl Provider for Alias {
             call(ctx, "kms", "DeleteAlias", Repeat::Safe, || self.kms.delete_alias().alias_name(&current.id).send())
                 .await,
         )
+    }
+
+    async fn marks(&self, _: &Ctx, _: &Current<AliasInputs, AliasOutputs>) -> Result<Marks, ProviderError> {
+        Ok(Marks::Bare)
     }
 
     /// An alias has no tags: it is told by its key. One that names another key of this

@@ -14,12 +14,12 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::{ErrorClass, ProviderError},
     inputs, outputs,
-    provider::{Action, Created, Current, Observed, Provider, Reading, Recovered},
+    provider::{Action, Created, Current, Marks, Observed, Provider, Reading, Recovered},
 };
 use serde_json::Value;
 
 use super::{
-    Clients, KeyArn, KeyId, Ownership, Tags, all_tags, call, call_fresh, found, ownership, policy, tag_changes,
+    Clients, KeyArn, KeyId, Ownership, Tags, all_tags, call, call_fresh, found, marks, ownership, policy, tag_changes,
     unexpected, users_tags, vanished,
 };
 
@@ -331,6 +331,11 @@ impl Provider for Key {
             },
             Err(error) => Err(error),
         }
+    }
+
+    async fn marks(&self, ctx: &Ctx, current: &Current<KeyInputs, KeyOutputs>) -> Result<Marks, ProviderError> {
+        let tags = self.tags(ctx, &current.id).await?.ok_or_else(|| vanished(&current.id))?;
+        Ok(marks(&tags))
     }
 
     async fn recover(&self, ctx: &Ctx, _: &KeyInputs) -> Result<Recovered, ProviderError> {

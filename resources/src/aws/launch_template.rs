@@ -16,14 +16,14 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::ProviderError,
     inputs, outputs,
-    provider::{Created, Current, Observed, Provider, Reading, Recovered},
+    provider::{Created, Current, Marks, Observed, Provider, Reading, Recovered},
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
     Clients, KeyArn, LaunchTemplateId, SecurityGroupId, Tags, all_tags, call,
     ec2::{from_tags, retag, specification, to_tags},
-    found, gone_is_ok, ownership, unexpected, users_tags, vanished,
+    found, gone_is_ok, marks, ownership, unexpected, users_tags, vanished,
 };
 
 /// The root volume.
@@ -314,6 +314,15 @@ impl Provider for LaunchTemplate {
             })
             .await,
         )
+    }
+
+    async fn marks(
+        &self,
+        ctx: &Ctx,
+        current: &Current<LaunchTemplateInputs, LaunchTemplateOutputs>,
+    ) -> Result<Marks, ProviderError> {
+        let template = self.template(ctx, Some(&current.id), None).await?.ok_or_else(|| vanished(&current.id))?;
+        Ok(marks(&from_tags(template.tags())))
     }
 
     async fn recover(&self, ctx: &Ctx, inputs: &LaunchTemplateInputs) -> Result<Recovered, ProviderError> {

@@ -8,12 +8,12 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::{ErrorClass, ProviderError},
     inputs, outputs,
-    provider::{Action, Created, Current, Observed, Provider, Reading, Recovered, ReplaceOrder},
+    provider::{Action, Created, Current, Marks, Observed, Provider, Reading, Recovered, ReplaceOrder},
 };
 
 use super::{
-    Clients, KeyArn, LogGroupArn, Ownership, STACK_TAG, Tags, all_tags, call, call_fresh, found, gone_is_ok, ownership,
-    tag_changes, unexpected, users_tags, vanished,
+    Clients, KeyArn, LogGroupArn, Ownership, STACK_TAG, Tags, all_tags, call, call_fresh, found, gone_is_ok, marks,
+    ownership, tag_changes, unexpected, users_tags, vanished,
 };
 
 inputs! {
@@ -325,6 +325,11 @@ impl Provider for LogGroup {
     async fn delete(&self, ctx: &Ctx, current: &GroupCurrent) -> Result<(), ProviderError> {
         self.delete_group(ctx, &current.id).await?;
         self.sweep(ctx, &current.id).await
+    }
+
+    async fn marks(&self, ctx: &Ctx, current: &GroupCurrent) -> Result<Marks, ProviderError> {
+        let tags = self.tags(ctx, &current.outputs.arn).await?.ok_or_else(|| vanished(&current.id))?;
+        Ok(marks(&tags))
     }
 
     /// The one exception to ownership by tag: an untagged group of a cluster that does not

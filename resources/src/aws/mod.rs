@@ -37,7 +37,7 @@ pub use call::{call, unexpected};
 pub use clients::{Clients, Identity};
 pub use connect::{Connect, connect, resolve_principal, with_keys};
 pub use errors::classify;
-pub use ownership::{NONCE_TAG, Ownership, STACK_TAG, Tags, URN_TAG, all_tags, ownership, users_tags};
+pub use ownership::{NONCE_TAG, Ownership, STACK_TAG, Tags, URN_TAG, all_tags, marks, ownership, users_tags};
 use rayplat_engine::provider::Registry;
 pub use tag_changes::{TagChanges, tag_changes};
 pub use time_scale::{TIME_SCALE_HEADER, TimeScale};

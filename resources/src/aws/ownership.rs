@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use rayplat_engine::{context::Ctx, provider::Recovered};
+use rayplat_engine::{
+    context::Ctx,
+    provider::{Marks, Recovered},
+};
 
 /// Tags by key.
 pub type Tags = BTreeMap<String, String>;
@@ -53,6 +56,12 @@ pub fn ownership(ctx: &Ctx, tags: &Tags) -> Ownership {
     } else {
         Ownership::OfThisStack
     }
+}
+
+/// What the ownership tags say, for an object that stood before.
+pub fn marks(tags: &Tags) -> Marks {
+    let get = |key: &str| tags.get(key).cloned();
+    Marks::Read { stack: get(STACK_TAG), urn: get(URN_TAG), nonce: get(NONCE_TAG) }
 }
 
 impl Ownership {
