@@ -47,6 +47,8 @@ def walk(where, shape, value):
     }
     if where.endswith("PolicyDocument") and isinstance(value, dict):
         return  # botocore's own handler has decoded it already
+    if where == "GetBucketLocation.LocationConstraint" and value is None:
+        return  # us-east-1, as botocore's own handler reads it
     wanted = kinds.get(shape.type_name)
     assert wanted is None or isinstance(value, wanted), f"{where}: {value!r} is no {shape.type_name}"
     if shape.type_name == "structure":
@@ -112,7 +114,7 @@ def gone(call, code="ResourceNotFoundException", **params):
     until(f"the end of {params}", look)
 
 
-iam, kms, logs, ec2, eks, sts = (client(name) for name in ("iam", "kms", "logs", "ec2", "eks", "sts"))
+iam, kms, logs, ec2, eks, sts, s3 = (client(name) for name in ("iam", "kms", "logs", "ec2", "eks", "sts", "s3"))
 TRUST = lambda service: json.dumps({
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}],
@@ -402,7 +404,95 @@ def judge_prices():
     refused("InvalidParameterException", pricing.get_products, ServiceCode="AmazonEC2", MaxResults=101)
 
 
-for judged in (judge_iam, judge_oidc, judge_kms_and_logs, judge_ec2, judge_eks, judge_prices):
+
+def judge_s3():
+    name = f"judge-{ACCOUNT}"
+    bucket = dict(Bucket=name)
+    refused("NoSuchBucket", s3.get_bucket_tagging, **bucket)
+    refused("NoSuchBucket", s3.delete_bucket, **bucket)
+    refused("InvalidBucketName", s3.create_bucket, Bucket="a..b")
+    s3.create_bucket(**bucket, CreateBucketConfiguration={"Tags": [{"Key": "a", "Value": "b"}]},
+                     ObjectOwnership="BucketOwnerEnforced")
+    s3.create_bucket(**bucket)  # us-east-1: no error
+    check(s3.get_bucket_tagging(**bucket)["TagSet"] == [{"Key": "a", "Value": "b"}], "tags of the first moment")
+    check(name in [b["Name"] for b in s3.list_buckets(Prefix="judge-")["Buckets"]], "list")
+    check(s3.get_bucket_location(**bucket)["LocationConstraint"] is None, "location")
+    check(s3.head_bucket(**bucket)["BucketRegion"] == "us-east-1", "region")
+    refused("NoSuchBucketPolicy", s3.get_bucket_policy, **bucket)
+    refused("NoSuchLifecycleConfiguration", s3.get_bucket_lifecycle_configuration, **bucket)
+    refused("InvalidTag", s3.put_bucket_tagging, **bucket, Tagging={"TagSet": [{"Key": "a", "Value": "1"}] * 2})
+    s3.put_bucket_tagging(**bucket, Tagging={"TagSet": [{"Key": "c", "Value": "d & e"}]})
+    check(s3.get_bucket_tagging(**bucket)["TagSet"] == [{"Key": "c", "Value": "d & e"}], "tags")
+    key = kms.create_key(Policy=key_policy())["KeyMetadata"]["Arn"]
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}, "BucketKeyEnabled": True}
+    s3.put_bucket_encryption(**bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    check(s3.get_bucket_encryption(**bucket)["ServerSideEncryptionConfiguration"]["Rules"] == [rule], "encryption")
+    four = dict.fromkeys(("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True)
+    check(s3.get_public_access_block(**bucket)["PublicAccessBlockConfiguration"] == four, "blocked from the first moment")
+    s3.put_public_access_block(**bucket, PublicAccessBlockConfiguration=four)
+    controls = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    s3.put_bucket_ownership_controls(**bucket, OwnershipControls=controls)
+    check(s3.get_bucket_ownership_controls(**bucket)["OwnershipControls"] == controls, "ownership")
+    policy = lambda effect: json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": effect, "Principal": "*", "Action": "s3:*", "Resource": f"arn:aws:s3:::{name}/*"}]})
+    refused("MalformedPolicy", s3.put_bucket_policy, **bucket, Policy="{")
+    refused("AccessDenied", s3.put_bucket_policy, **bucket, Policy=policy("Allow"))
+    s3.put_bucket_policy(**bucket, Policy=policy("Deny"))
+    check(s3.get_bucket_policy(**bucket)["Policy"] == policy("Deny"), "policy")
+    rules = [{"ID": "r", "Status": "Enabled", "Filter": {"Prefix": ""}, "NoncurrentVersionExpiration": {"NoncurrentDays": 3}}]
+    s3.put_bucket_lifecycle_configuration(**bucket, LifecycleConfiguration={"Rules": rules})
+    check(s3.get_bucket_lifecycle_configuration(**bucket)["Rules"] == rules, "lifecycle")
+    check("Status" not in s3.get_bucket_versioning(**bucket), "no versions yet")
+    s3.put_bucket_versioning(**bucket, VersioningConfiguration={"Status": "Enabled"})
+    check(s3.get_bucket_versioning(**bucket)["Status"] == "Enabled", "versions")
+    judge_objects(name, bucket)
+    refused("BucketNotEmpty", s3.delete_bucket, **bucket)
+    while True:
+        page = s3.list_object_versions(**bucket, MaxKeys=3)
+        found = [{"Key": one["Key"], "VersionId": one["VersionId"]}
+                 for one in page.get("Versions", []) + page.get("DeleteMarkers", [])]
+        if not found:
+            break
+        check("Errors" not in s3.delete_objects(**bucket, Delete={"Objects": found, "Quiet": True}), "deleted")
+    s3.delete_bucket_lifecycle(**bucket)
+    s3.delete_bucket_policy(**bucket)
+    s3.delete_bucket_encryption(**bucket)
+    s3.delete_public_access_block(**bucket)
+    s3.delete_bucket_tagging(**bucket)
+    s3.delete_bucket(**bucket)
+    gone(s3.head_bucket, "404", **bucket)
+    kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+
+
+def judge_objects(name, bucket):
+    key = dict(**bucket, Key="a/b c+d\u00fc")
+    refused("NoSuchKey", s3.get_object, **key)
+    refused("NoSuchKey", s3.put_object, **key, Body=b"x", IfMatch='"e"')
+    first = s3.put_object(**key, Body=b"one", IfNoneMatch="*", ServerSideEncryption="AES256")
+    refused("PreconditionFailed", s3.put_object, **key, Body=b"two", IfNoneMatch="*")
+    second = s3.put_object(**key, Body=b"two", IfMatch=first["ETag"])
+    refused("PreconditionFailed", s3.put_object, **key, Body=b"three", IfMatch=first["ETag"])
+    check(second["ServerSideEncryption"] == "aws:kms", second)
+    got = s3.get_object(**key)
+    check(got["Body"].read() == b"two" and got["ETag"] == second["ETag"] and got["ContentLength"] == 3, got)
+    head = s3.head_object(**key)
+    check(head["ContentLength"] == 3 and head["VersionId"] == second["VersionId"], head)
+    check(s3.get_object(**key, VersionId=first["VersionId"])["Body"].read() == b"one", "the older version")
+    check([one["Key"] for one in s3.list_objects_v2(**bucket, Prefix="a/")["Contents"]] == [key["Key"]], "list")
+    check(s3.list_objects_v2(**bucket, Delimiter="/")["CommonPrefixes"] == [{"Prefix": "a/"}], "folders")
+    refused("PreconditionFailed", s3.delete_object, **key, IfMatch=first["ETag"])
+    check(s3.delete_object(**key, IfMatch=second["ETag"])["DeleteMarker"], "a delete marker")
+    refused("NoSuchKey", s3.get_object, **key)
+    for number in range(4):
+        s3.put_object(**bucket, Key=f"page-{number}", Body=b"")
+    pages = list(s3.get_paginator("list_objects_v2").paginate(**bucket, PaginationConfig={"PageSize": 3}))
+    check([len(page["Contents"]) for page in pages] == [3, 1], pages)
+    versions = list(s3.get_paginator("list_object_versions").paginate(**bucket, PaginationConfig={"PageSize": 2}))
+    check(sum(len(page.get("Versions", [])) for page in versions) == 6, versions)
+    check(sum(len(page.get("DeleteMarkers", [])) for page in versions) == 1, versions)
+
+
+for judged in (judge_iam, judge_oidc, judge_kms_and_logs, judge_ec2, judge_eks, judge_prices, judge_s3):
     judged()
 print(" ".join(sorted(called)))
 print(f"{checks} checks passed")

@@ -208,6 +208,11 @@ pub fn leftovers(world: &World) -> Vec<String> {
                 left.push("kms key".to_owned());
             }
         }
+        for bucket in list_of(&ask("s3", "ListBuckets", json!({}))["Buckets"]["Bucket"]) {
+            left.push("s3 bucket".to_owned());
+            let versions = ask("s3", "ListObjectVersions", json!({"Bucket": bucket["Name"]}));
+            left.extend(list_of(&versions["Version"]).map(|version| format!("s3 object {}", version["Key"])));
+        }
         left.sort();
         left
     })

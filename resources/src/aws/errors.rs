@@ -1,7 +1,7 @@
 //! What AWS's errors mean, and what to do about them.
 //!
-//! Sources: the error sections of the API references of IAM, EKS, EC2, KMS and
-//! CloudWatch Logs; the propagation texts are those that terraform-provider-aws and
+//! Sources: the error sections of the API references of IAM, EKS, EC2, KMS, S3
+//! and CloudWatch Logs; the propagation texts are those that terraform-provider-aws and
 //! eksctl retry on (terraform-provider-aws `internal/service/eks/cluster.go`).
 
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
@@ -94,6 +94,11 @@ fn class_of(status: u16, code: &str, message: &str) -> ErrorClass {
         "OperationAbortedException" | "ConcurrentModification" | "ConcurrentModificationException" => {
             return ErrorClass::Busy;
         }
+        "BucketAlreadyOwnedByYou" => return ErrorClass::AlreadyExists,
+        // It does not empty by itself.
+        "BucketNotEmpty" => return ErrorClass::Invalid,
+        // S3 did not get the whole request in time: API error responses.
+        "RequestTimeout" => return ErrorClass::Ambiguous,
         _ => {}
     }
     if code.contains("LimitExceeded") || code.ends_with("QuotaExceededException") {
@@ -144,6 +149,10 @@ fn is_not_found(code: &str, message: &str) -> bool {
     matches!(code, "NoSuchEntity" | "NoSuchEntityException" | "ResourceNotFoundException" | "NotFoundException")
         || code.ends_with(".NotFound")
         || code.ends_with("NotFoundException")
+        // S3's: NoSuchBucket, NoSuchTagSet, ServerSideEncryptionConfigurationNotFoundError, ...
+        || code.starts_with("NoSuch")
+        || code.ends_with("NotFoundError")
+        || code == "NotFound"
         || (code == "ClientException" && message.contains("No cluster found for name"))
 }
 
@@ -212,6 +221,13 @@ mod tests {
             ),
             (400, "InvalidPermission.Duplicate", "the specified rule already exists", ErrorClass::AlreadyExists),
             (403, "AccessDenied", "not authorized", ErrorClass::Denied),
+            (404, "NoSuchTagSet", "The TagSet does not exist", ErrorClass::NotFound),
+            (404, "OwnershipControlsNotFoundError", "", ErrorClass::NotFound),
+            (409, "BucketAlreadyOwnedByYou", "you already own it", ErrorClass::AlreadyExists),
+            (409, "BucketAlreadyExists", "The requested bucket name is not available.", ErrorClass::AlreadyExists),
+            (409, "BucketNotEmpty", "The bucket you tried to delete is not empty", ErrorClass::Invalid),
+            (409, "OperationAborted", "A conflicting conditional operation is in progress", ErrorClass::Busy),
+            (503, "SlowDown", "Please reduce your request rate.", ErrorClass::Throttled),
             (500, "ServiceFailure", "", ErrorClass::Ambiguous),
             (409, "LimitExceeded", "Cannot exceed quota for RolesPerAccount: 1000", ErrorClass::Quota),
         ];

@@ -25,6 +25,9 @@ pub mod log_group;
 mod ownership;
 pub mod policy;
 pub mod price_list;
+pub mod s3_bucket;
+mod s3_config;
+mod s3_purge;
 #[cfg(all(test, feature = "rehearsal"))]
 mod scripted;
 mod tag_changes;
@@ -59,6 +62,7 @@ pub fn register(registry: &mut Registry, clients: &Clients) {
     registry.add(eks_access_entry::AccessEntry::new(clients));
     registry.add(eks_addon::Addon::new(clients));
     registry.add(eks_node_group::NodeGroup::new(clients));
+    registry.add(s3_bucket::Bucket::new(clients));
     // A rehearsal registers its own source of chains over this.
     registry.add(tls_certificate::IssuerCertificate::new(tls_certificate::NetworkChain::default()));
 }

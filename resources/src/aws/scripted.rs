@@ -26,7 +26,7 @@ use rayplat_engine::{
 use serde_json::Value;
 
 use super::Clients;
-use crate::rehearsal::{ApiError, wire};
+use crate::rehearsal::{ApiError, to_wire, wire};
 
 /// What a test lets a service say.
 pub(crate) enum Answer {
@@ -101,15 +101,7 @@ impl Scripted {
     }
 
     fn answer(&self, request: &HttpRequest) -> Result<HttpResponse, ConnectorError> {
-        let uri: http::Uri =
-            request.uri().parse().map_err(|e: http::uri::InvalidUri| ConnectorError::user(e.into()))?;
-        let request = wire::WireRequest {
-            method: request.method().to_owned(),
-            path: uri.path().to_owned(),
-            query: uri.query().unwrap_or_default().to_owned(),
-            headers: request.headers().iter().map(|(k, v)| (k.to_ascii_lowercase(), v.to_owned())).collect(),
-            body: request.body().bytes().unwrap_or_default().to_vec(),
-        };
+        let request = to_wire(request)?;
         let response = match wire::decode(&request) {
             Err(response) => response,
             Ok(call) => {

@@ -65,4 +65,6 @@ text_types! {
     ClusterName,
     /// `arn:aws:eks:REGION:ACCOUNT:cluster/NAME`.
     ClusterArn,
+    /// `arn:aws:s3:::NAME`.
+    BucketArn,
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ApiError, ec2, eks, iam, kms, logs, pricing, sts};
+use super::{ApiError, ec2, eks, iam, kms, logs, pricing, s3, sts};
 
 /// What an account is made from.
 #[derive(Debug, Clone)]
@@ -44,6 +44,9 @@ pub struct Account {
     pub ec2: ec2::State,
     /// Clusters, node groups, addons, access entries, updates.
     pub eks: eks::State,
+    /// Buckets and what is in them.
+    #[serde(default)]
+    pub s3: s3::State,
 }
 
 /// One life-cycle duration that was drawn.
@@ -98,6 +101,7 @@ impl Account {
             logs: logs::State::default(),
             ec2: ec2::State::default(),
             eks: eks::State::default(),
+            s3: s3::State::default(),
         };
         iam::seed_caller(&mut account);
         account
@@ -118,7 +122,7 @@ impl Account {
     }
 
     /// Answers one API call. `service` is the SigV4 signing name (`eks`, `ec2`,
-    /// `iam`, `kms`, `logs`, `sts`), `params` and the answer have the members of
+    /// `iam`, `kms`, `logs`, `s3`, `sts`), `params` and the answer have the members of
     /// the operation's shapes under their wire names; lists are arrays.
     ///
     /// # Errors
@@ -133,6 +137,7 @@ impl Account {
             "ec2" => ec2::call(self, operation, params),
             "eks" => eks::call(self, operation, params),
             "pricing" => pricing::call(self, operation, params),
+            "s3" => s3::call(self, operation, params),
             other => {
                 Err(ApiError::new(501, "NotImplemented", format!("The rehearsal account has no service {other}.")))
             }

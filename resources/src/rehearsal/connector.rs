@@ -70,18 +70,25 @@ impl HttpConnector for Connector {
     }
 }
 
-fn to_wire(request: &HttpRequest) -> Result<WireRequest, ConnectorError> {
+/// The request as it would be on the wire.
+pub(crate) fn to_wire(request: &HttpRequest) -> Result<WireRequest, ConnectorError> {
     let uri: http::Uri =
         request.uri().parse().map_err(|error: http::uri::InvalidUri| ConnectorError::user(error.into()))?;
     let body = request
         .body()
         .bytes()
         .ok_or_else(|| ConnectorError::user("a streaming body has no place in these APIs".into()))?;
+    let mut headers: Vec<(String, String)> =
+        request.headers().iter().map(|(key, value)| (key.to_ascii_lowercase(), value.to_owned())).collect();
+    // The HTTP library would add it; it may name a bucket.
+    if let Some(authority) = uri.authority().filter(|_| request.headers().get("host").is_none()) {
+        headers.push(("host".to_owned(), authority.to_string()));
+    }
     Ok(WireRequest {
         method: request.method().to_owned(),
         path: uri.path().to_owned(),
         query: uri.query().unwrap_or_default().to_owned(),
-        headers: request.headers().iter().map(|(key, value)| (key.to_ascii_lowercase(), value.to_owned())).collect(),
+        headers,
         body: body.to_vec(),
     })
 }

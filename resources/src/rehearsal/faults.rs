@@ -173,10 +173,11 @@ pub(super) fn refusal(kind: FaultKind, service: &str) -> Option<ApiError> {
             let (code, message) = match service {
                 "ec2" => ("RequestLimitExceeded", "Request limit exceeded."),
                 "iam" | "sts" => ("Throttling", "Rate exceeded"),
+                "s3" => ("SlowDown", "Please reduce your request rate."),
                 _ => ("ThrottlingException", "Rate exceeded"),
             };
             let status = match service {
-                "ec2" => 503,
+                "ec2" | "s3" => 503,
                 "eks" => 429,
                 _ => 400,
             };
@@ -185,7 +186,7 @@ pub(super) fn refusal(kind: FaultKind, service: &str) -> Option<ApiError> {
         FaultKind::ServerError | FaultKind::ServerErrorAfter => {
             let code = match service {
                 "eks" => "ServerException",
-                "ec2" => "InternalError",
+                "ec2" | "s3" => "InternalError",
                 "kms" => "KMSInternalException",
                 "iam" => "ServiceFailure",
                 _ => "InternalFailure",
@@ -195,7 +196,7 @@ pub(super) fn refusal(kind: FaultKind, service: &str) -> Option<ApiError> {
         FaultKind::Unavailable => {
             let code = match service {
                 "ec2" => "Unavailable",
-                "iam" | "sts" => "ServiceUnavailable",
+                "iam" | "s3" | "sts" => "ServiceUnavailable",
                 _ => "ServiceUnavailableException",
             };
             Some(ApiError::new(503, code, "The service is temporarily unavailable."))

@@ -378,11 +378,13 @@ fn resource_hint(params: &Value) -> String {
         "LaunchTemplateId",
         "LaunchTemplateName",
         "VpcId",
+        "Bucket",
+        "Key",
     ];
     let found = NAMES.iter().filter_map(|name| params.get(*name).and_then(Value::as_str));
     found.collect::<Vec<_>>().join("/")
 }
 
 fn is_read(operation: &str) -> bool {
-    ["Describe", "Get", "List"].iter().any(|verb| operation.starts_with(verb))
+    ["Describe", "Get", "Head", "List"].iter().any(|verb| operation.starts_with(verb))
 }

@@ -16,6 +16,7 @@ pub mod logs;
 pub mod params;
 pub mod policy;
 pub mod pricing;
+pub mod s3;
 mod serve;
 mod store;
 pub mod sts;
@@ -26,6 +27,8 @@ mod tests;
 pub mod wire;
 
 pub use account::{Account, DrawnDuration, LifecycleFailure, Seed};
+#[cfg(test)]
+pub(crate) use connector::to_wire;
 pub use error::ApiError;
 pub use handle::{Access, Rehearsal, RehearsalError, Reply};
 pub use serve::{ServeOptions, serve};
