@@ -11,7 +11,7 @@ Exit codes:
        the answer was no
   2    preview only: there are changes, or drift
   64   wrong usage
-  65   the manifest is wrong, or asks for what is protected
+  65   the manifest is wrong, or asks for what is protected or cannot be
   66   there is no manifest
   69   AWS cannot be reached or refused
   70   a bug
@@ -78,6 +78,15 @@ pub struct Global {
     pub no_color: bool,
 }
 
+/// What is asked of a plan beside the manifest.
+#[derive(Debug, Clone, Default, ClapArgs)]
+pub struct Planning {
+    /// Make a new object in place of this one, even if nothing differs or it is
+    /// protected: aws:eks:NodeGroup/cpu, or nodegroup/cpu, or cpu. May be repeated
+    #[arg(long, value_name = "NAME")]
+    pub replace: Vec<String>,
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -134,8 +143,11 @@ pub struct PreviewArgs {
     pub out: Option<PathBuf>,
     /// Show only what in the account is no longer as the state has recorded it;
     /// exit code 2 if anything
-    #[arg(long)]
+    #[arg(long, conflicts_with = "replace")]
     pub refresh_only: bool,
+    /// What is asked of the plan.
+    #[command(flatten)]
+    pub planning: Planning,
 }
 
 /// The forms of a preview.
@@ -153,8 +165,11 @@ pub enum PreviewFormat {
 #[derive(Debug, ClapArgs)]
 pub struct UpArgs {
     /// Apply this plan, kept by `preview --out FILE`, and nothing else; does not ask
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "replace")]
     pub plan: Option<PathBuf>,
+    /// What is asked of the plan.
+    #[command(flatten)]
+    pub planning: Planning,
 }
 
 /// `rayplat state ...`

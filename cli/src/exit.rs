@@ -111,7 +111,8 @@ impl Failure {
                 Error::Binding { .. } | Error::PlanBinding { .. } => 78,
                 Error::PlanFile(_) => 74,
                 Error::Read { source, .. } | Error::Recovery { source, .. } => aws(source),
-                Error::Protected { .. } | Error::Unclaimed { .. } => 65,
+                Error::Name(_) => 64,
+                Error::Protected { .. } | Error::Refused { .. } | Error::Unclaimed { .. } => 65,
                 Error::PlanOutdated(_) => 76,
                 Error::Interrupted(_) => 130,
                 Error::Store(StoreError::Illegal(_))
@@ -204,6 +205,8 @@ pub fn usage(error: &clap::Error) -> ExitCode {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use rayplat_engine::names::NameError;
+
     use super::*;
 
     #[test]
@@ -217,7 +220,9 @@ mod tests {
         let newer = StoreError::TooNew { place: text(), found: 2, supported: 1 };
         let table: Vec<(Failure, u8)> = vec![
             (Failure::Usage { message: text(), hint: text() }, 64),
+            (Error::Name(NameError::Unknown { name: text(), nearest: None }).into(), 64),
             (Error::Protected { urn: urn.clone(), reason: text() }.into(), 65),
+            (Error::Refused { urn: urn.clone(), reason: text(), hint: text() }.into(), 65),
             (Failure::NoManifest { path: "x".into(), source: io() }, 66),
             (ambiguous().into(), 69),
             (Error::Read { urn: urn.clone(), source: ambiguous() }.into(), 69),

@@ -10,7 +10,10 @@ use std::{
 use jiff::civil::Date;
 use rayplat_engine::{
     context::Clock,
+    error::Error,
+    names,
     ops::{Engine, Options},
+    plan,
     provider::Registry,
     retry::RetryPolicy,
     store::{Checkpoint, StateStore},
@@ -23,7 +26,10 @@ use rayplat_resources::{
 use rayplat_state::{MemoryStore, SledStore};
 use tokio::runtime::Runtime;
 
-use crate::{args::Global, exit::Failure};
+use crate::{
+    args::{Global, Planning},
+    exit::Failure,
+};
 
 /// The emulated account's digits, unless somebody asks for others.
 pub const REHEARSAL_ACCOUNT: &str = "123456789012";
@@ -44,6 +50,17 @@ pub struct World {
     pub clients: Clients,
     /// The emulated account, in a rehearsal.
     pub rehearsal: Option<Rehearsal>,
+}
+
+impl World {
+    /// The same world, whose plans are asked for more than the manifest says.
+    pub fn planning(mut self, asked: &Planning) -> Result<Self, Failure> {
+        let names = || self.platform.stack.resources().map(|resource| &resource.urn);
+        let replace = asked.replace.iter().map(|name| names::resolve(names(), name).map(|urn| urn.to_string()));
+        let replace = replace.collect::<Result<_, _>>().map_err(Error::from)?;
+        self.engine = self.engine.planning(plan::Planning { replace });
+        Ok(self)
+    }
 }
 
 /// The runtime: a rehearsal has a paused clock, in which minutes pass in milliseconds.

@@ -194,3 +194,32 @@ fn drift_for_programs_and_pull_requests() {
         comment.stdout
     );
 }
+
+#[test]
+fn a_healthy_resource_is_replaced_if_its_name_is_given() {
+    let place = Place::new();
+    place.ok(&["up", "--rehearse", "--yes"]);
+    let ran = place.run(&["preview", "--rehearse", "--replace", "nodegroup/cpu"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    let lines: Vec<&str> = ran.stdout.lines().skip(1).collect();
+    assert_eq!(
+        lines[..4],
+        [
+            "aws:eks:NodeGroup",
+            "└─ +/- cpu  a new object by --replace, the new one before the old one goes",
+            "",
+            "1 to replace, 29 unchanged.",
+        ]
+    );
+}
+
+#[test]
+fn an_unknown_name_is_wrong_usage_with_the_nearest_right_one() {
+    let ran = Place::new().run(&["preview", "--rehearse", "--replace", "nodegroup/cpo"]);
+    assert_eq!(ran.code, 64);
+    assert!(ran.stderr.contains("there is no resource `nodegroup/cpo`"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("Did you mean `aws:eks:NodeGroup/cpu`?"), "{}", ran.stderr);
+    let ran = Place::new().run(&["up", "--rehearse", "--yes", "--replace", "cpu"]);
+    assert_eq!(ran.code, 64);
+    assert!(ran.stderr.contains("aws:ec2:LaunchTemplate/cpu, aws:eks:NodeGroup/cpu"), "{}", ran.stderr);
+}

@@ -1,8 +1,6 @@
 //! How long planning takes, by the number of resources: resource i depends on i/10.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::collections::BTreeSet;
-
 use divan::Bencher;
 use rayplat_engine::{
     context::Ctx,
@@ -56,7 +54,7 @@ fn stack(size: usize, key: &str) -> Stack {
             fields.push((text("parent"), Expr::Ref { urn: urn(n / 10), field: "id".to_owned() }));
         }
         let inputs = Expr::Object(fields);
-        stack.insert(Resource { urn: urn(n), inputs, after: BTreeSet::new(), protect: false }).unwrap();
+        stack.insert(Resource::new(urn(n), inputs)).unwrap();
     }
     stack
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{store::StoreError, urn::Urn, value::EvalError};
+use crate::{names::NameError, store::StoreError, urn::Urn, value::EvalError};
 
 /// What a failed call means; decides whether and how it is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -193,6 +193,19 @@ pub enum Error {
         /// The object.
         id: String,
     },
+    /// A change or deletion that the resource's kind refuses.
+    #[error("{urn}: {reason}")]
+    Refused {
+        /// The resource.
+        urn: Urn,
+        /// Why.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
+    /// Something is to be replaced that the stack does not have.
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// The plan no longer fits the account or the state.
     #[error("the plan is outdated: {0}")]
     PlanOutdated(String),
@@ -241,6 +254,12 @@ impl Error {
                  or changed."
                     .into(),
             ),
+            Self::Refused { hint, .. } => Some(hint.clone()),
+            Self::Name(error) => error.hint(),
+            Self::Protected { urn, .. } => Some(format!(
+                "Take the change back; or insist with `--replace {urn}`: it is destroyed with all that is in it, and a new \
+                 one is made."
+            )),
             Self::UnknownKind { .. } => Some("Register the kind's provider before planning.".into()),
             _ => None,
         }

@@ -150,7 +150,9 @@ macro_rules! inputs {
         }
     ) => {
         $(#[$meta])*
+        // A state of before a field was there is read with the field's default.
         #[derive(Debug, Clone, Default, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+        #[serde(default)]
         pub struct $inputs {
             $( $(#[$field_meta])* pub $field: $type, )*
         }

@@ -13,6 +13,7 @@ pub mod import;
 pub mod input;
 pub mod journal;
 mod limits;
+pub mod names;
 pub mod ops;
 pub mod plan;
 pub mod provider;

@@ -11,7 +11,7 @@ use crate::{
     error::Error,
     event::{Event, Events, Summary},
     journal::Record,
-    plan::{self, Plan},
+    plan::{self, Plan, Planning},
     provider::Registry,
     retry::RetryPolicy,
     saved::{self, Basis, SavedPlan},
@@ -41,6 +41,7 @@ pub struct Engine {
     registry: Registry,
     store: Arc<dyn StateStore>,
     options: Options,
+    planning: Planning,
 }
 
 /// What a preview found.
@@ -70,7 +71,14 @@ pub struct Report {
 impl Engine {
     /// An engine on these ports.
     pub fn new(registry: Registry, store: Arc<dyn StateStore>, options: Options) -> Self {
-        Self { registry, store, options }
+        Self { registry, store, options, planning: Planning::default() }
+    }
+
+    /// The same, with more asked of the plans of [`Engine::preview`] and [`Engine::up`] than
+    /// the stack says.
+    #[must_use]
+    pub fn planning(self, planning: Planning) -> Self {
+        Self { planning, ..self }
     }
 
     /// The state as stored, without reading the account.
@@ -92,7 +100,7 @@ impl Engine {
         let basis = Basis::of(stack, &session.checkpoint)?;
         session.recover().await?;
         session.refresh().await?;
-        let plan = plan::plan(stack, &session.checkpoint, &self.registry)?;
+        let plan = plan::plan_with(stack, &session.checkpoint, &self.registry, &self.planning)?;
         Ok(Preview { plan, state: session.checkpoint, basis })
     }
 
@@ -157,7 +165,7 @@ impl Engine {
         }
         self.begin(&mut session, stack.name(), "up").await?;
         session.refresh().await?;
-        let plan = plan::plan(stack, &session.checkpoint, &self.registry)?;
+        let plan = plan::plan_with(stack, &session.checkpoint, &self.registry, &saved.plan.planning)?;
         let differs = saved.differs(&plan)?;
         let summary = match &differs {
             None => self.execute(&mut session, &saved.plan).await?,
@@ -206,7 +214,8 @@ impl Engine {
         interrupt: Interrupt,
         approve: impl FnOnce(&Plan) -> bool,
     ) -> Result<Report, Error> {
-        self.apply("down", &Stack::new(stack), events, interrupt, approve).await
+        let everything_goes = self.clone().planning(Planning::default());
+        everything_goes.apply("down", &Stack::new(stack), events, interrupt, approve).await
     }
 
     /// Reads the account into the state and changes nothing in the account.
@@ -252,7 +261,7 @@ impl Engine {
         let mut summary = Self::take_up(&mut session).await?;
         let (plan, approved) = if summary.complete() {
             session.refresh().await?;
-            let plan = plan::plan(stack, &session.checkpoint, &self.registry)?;
+            let plan = plan::plan_with(stack, &session.checkpoint, &self.registry, &self.planning)?;
             let approved = plan.is_empty() || approve(&plan);
             if approved {
                 let done = self.execute(&mut session, &plan).await?;

@@ -122,6 +122,22 @@ pub enum Marks {
     },
 }
 
+/// Why a kind will not do what a plan would.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reason, to be read after the resource's name.
+    pub reason: String,
+    /// What to do.
+    pub hint: String,
+}
+
+impl Refusal {
+    /// A reason and its cure.
+    pub fn new(reason: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { reason: reason.into(), hint: hint.into() }
+    }
+}
+
 /// A kind of resource.
 pub trait Provider: Send + Sync + 'static {
     /// Inputs, wholly known.
@@ -157,6 +173,27 @@ pub trait Provider: Send + Sync + 'static {
     /// compares member by member.
     fn diff(&self, old: &Value, new: &Planned) -> Vec<Change> {
         structural(old, new, Self::REPLACE_ON)
+    }
+
+    /// Why an object cannot be brought from `old` to `new`, neither in place nor sensibly by
+    /// a new object. The plan is refused with it; a new object that was insisted on is not.
+    /// Pure, as [`Provider::diff`] is; asked again when all of `new` is known.
+    fn refuse_update(&self, old: &Value, new: &Planned) -> Option<Refusal> {
+        let _ = (old, new);
+        None
+    }
+
+    /// Why an object with these inputs must not be destroyed as it stands, e.g. for a
+    /// protection of the cloud's own that would stop the run half-way. Pure.
+    fn refuse_delete(&self, old: &Value) -> Option<Refusal> {
+        let _ = old;
+        None
+    }
+
+    /// How long this very change in place usually takes.
+    fn expected_change(&self, old: &Value, new: &Planned) -> Duration {
+        let _ = (old, new);
+        self.expected(Action::Update)
     }
 
     /// Makes the object and waits until it serves. When [`Ctx::resume`] has an id, the
@@ -262,6 +299,12 @@ pub trait DynProvider: Send + Sync + 'static {
     fn expected(&self, action: Action) -> Duration;
     /// [`Provider::diff`].
     fn diff(&self, old: &Value, new: &Planned) -> Vec<Change>;
+    /// [`Provider::refuse_update`].
+    fn refuse_update(&self, old: &Value, new: &Planned) -> Option<Refusal>;
+    /// [`Provider::refuse_delete`].
+    fn refuse_delete(&self, old: &Value) -> Option<Refusal>;
+    /// [`Provider::expected_change`].
+    fn expected_change(&self, old: &Value, new: &Planned) -> Duration;
     /// Checks that a value has the inputs' shape.
     ///
     /// # Errors
@@ -344,6 +387,18 @@ impl<P: Provider> DynProvider for P {
 
     fn diff(&self, old: &Value, new: &Planned) -> Vec<Change> {
         Provider::diff(self, old, new)
+    }
+
+    fn refuse_update(&self, old: &Value, new: &Planned) -> Option<Refusal> {
+        Provider::refuse_update(self, old, new)
+    }
+
+    fn refuse_delete(&self, old: &Value) -> Option<Refusal> {
+        Provider::refuse_delete(self, old)
+    }
+
+    fn expected_change(&self, old: &Value, new: &Planned) -> Duration {
+        Provider::expected_change(self, old, new)
     }
 
     fn check(&self, inputs: &Value) -> Result<(), ProviderError> {

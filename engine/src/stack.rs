@@ -20,13 +20,32 @@ pub struct Resource {
     pub inputs: Expr,
     /// Resources that must stand before it although no input refers to them.
     pub after: BTreeSet<Urn>,
+    /// Resources that must stand before it is made, and until it is gone; a change of it
+    /// in place does not wait for theirs.
+    pub after_create: BTreeSet<Urn>,
+    /// Resources that are changed before it where one run changes both. Order alone: it
+    /// gives way where it would close a circle.
+    pub after_update: BTreeSet<Urn>,
     /// Refuse plans that would destroy it.
     pub protect: bool,
 }
 
 impl Resource {
-    /// Everything it depends on: references and `after`, sorted.
+    /// A resource that nothing but its inputs says anything of.
+    pub fn new(urn: Urn, inputs: Expr) -> Self {
+        let none = BTreeSet::new;
+        Self { urn, inputs, after: none(), after_create: none(), after_update: none(), protect: false }
+    }
+
+    /// Everything it depends on: references, `after` and `after_create`, sorted.
     pub fn depends_on(&self) -> BTreeSet<Urn> {
+        let mut urns = self.changes_after();
+        urns.extend(self.after_create.iter().cloned());
+        urns
+    }
+
+    /// What a change of it in place waits for: references and `after`, sorted.
+    pub fn changes_after(&self) -> BTreeSet<Urn> {
         let mut urns = self.after.clone();
         self.inputs.each_ref(&mut |urn, _| {
             urns.insert(urn.clone());
@@ -96,7 +115,9 @@ macro_rules! outputs {
         }
     ) => {
         $(#[$meta])*
+        // A state of before an output was there is read with the output's default.
         #[derive(Debug, Clone, Default, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+        #[serde(default)]
         pub struct $outputs {
             $( $(#[$field_meta])* pub $field: $type, )*
         }
@@ -165,7 +186,7 @@ impl Stack {
         args: impl Args<Inputs = P::Inputs>,
     ) -> Result<Added<P>, StackError> {
         let urn = Urn::new(P::TYPE, name)?;
-        self.insert(Resource { urn: urn.clone(), inputs: args.into_expr(), after: BTreeSet::new(), protect: false })?;
+        self.insert(Resource::new(urn.clone(), args.into_expr()))?;
         let out = P::Outputs::refs(&urn);
         Ok(Added { urn, out })
     }
@@ -195,14 +216,43 @@ impl Stack {
     /// # Errors
     /// Either is not in the stack, or `other` was added after `urn`.
     pub fn after(&mut self, urn: &Urn, other: &Urn) -> Result<(), StackError> {
+        let node = self.link(urn, other)?;
+        self.graph[node].after.insert(other.clone());
+        Ok(())
+    }
+
+    /// Makes `urn` wait for `other` when it is made, and go before it; a change of `urn` in
+    /// place does not wait for one of `other`.
+    ///
+    /// # Errors
+    /// As for [`Stack::after`].
+    pub fn after_create(&mut self, urn: &Urn, other: &Urn) -> Result<(), StackError> {
+        let node = self.link(urn, other)?;
+        self.graph[node].after_create.insert(other.clone());
+        Ok(())
+    }
+
+    /// Where one run changes both, `other` is changed before `urn`; whichever was added
+    /// first. See [`Resource::after_update`].
+    ///
+    /// # Errors
+    /// Either is not in the stack.
+    pub fn after_update(&mut self, urn: &Urn, other: &Urn) -> Result<(), StackError> {
+        let node = self.find(other, urn)?;
+        self.find(urn, other)?;
+        self.graph[node].after_update.insert(other.clone());
+        Ok(())
+    }
+
+    /// An edge from `other`, which was added before `urn`.
+    fn link(&mut self, urn: &Urn, other: &Urn) -> Result<NodeIndex, StackError> {
         let node = self.find(other, urn)?;
         let target = self.find(urn, other)?;
         if target >= node {
             return Err(StackError::Unknown { urn: urn.clone(), missing: other.clone() });
         }
-        self.graph[node].after.insert(other.clone());
         self.graph.update_edge(target, node, ());
-        Ok(())
+        Ok(node)
     }
 
     /// Refuses plans that would destroy `urn`.

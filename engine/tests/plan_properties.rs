@@ -174,10 +174,16 @@ fn check(desired: &Stack, state: &Checkpoint, plan: &Plan) -> Result<(), TestCas
         if step.reason == Reason::Interrupted {
             continue;
         }
-        for on in resource.depends_on() {
+        let changed = step.action == Action::Update;
+        for on in if changed { resource.changes_after() } else { resource.depends_on() } {
             if let Some(needed) = forward.get(&on) {
                 prop_assert!(waits(step.id, needed.id), "{} does not wait for {on}", resource.urn);
             }
+        }
+        // The order of changes gives way only where something else says the opposite.
+        let first = resource.after_update.iter().filter_map(|urn| forward.get(urn));
+        for first in first.filter(|first| first.action == Action::Update && (changed || step.pair.is_some())) {
+            prop_assert!(waits(step.id, first.id) || waits(first.id, step.id), "{} and {}", step.urn, first.urn);
         }
     }
     // Every object: stands for its resource or goes; goes after what was made from it.

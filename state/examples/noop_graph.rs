@@ -3,7 +3,7 @@
 //!
 //! `cargo run --release -p rayplat-state --example noop_graph -- 1000`
 
-use std::{collections::BTreeSet, error::Error, sync::Arc, time::Instant};
+use std::{error::Error, sync::Arc, time::Instant};
 
 use rayplat_engine::{
     apply::Interrupt,
@@ -56,7 +56,7 @@ fn graph(count: usize) -> Result<Stack, Box<dyn Error>> {
             let parent = Urn::new(Noop::TYPE, &(index / 10).to_string())?;
             entries.push((Expr::Value("parent".into()), Expr::Ref { urn: parent, field: "id".into() }));
         }
-        stack.insert(Resource { urn, inputs: Expr::Object(entries), after: BTreeSet::new(), protect: false })?;
+        stack.insert(Resource::new(urn, Expr::Object(entries)))?;
     }
     Ok(stack)
 }

@@ -21,7 +21,7 @@ use crate::{
 
 pub async fn run(global: &Global, args: &PreviewArgs) -> Result<Ending, Failure> {
     let format = format(global, args)?;
-    let world = setup::open(global, Access::Look, "preview").await?;
+    let world = setup::open(global, Access::Look, "preview").await?.planning(&args.planning)?;
     if args.refresh_only {
         return drifted(&world, format).await;
     }

@@ -30,7 +30,7 @@ pub async fn run(global: &Global, args: &UpArgs) -> Result<Ending, Failure> {
             None
         }
     };
-    let world = setup::open(global, Access::Work, "up").await?;
+    let world = setup::open(global, Access::Work, "up").await?.planning(&args.planning)?;
     if !global.json {
         report::warn(&world.loaded.warnings);
         out(&tree::heading(&world));

@@ -162,6 +162,7 @@ pub fn why(step: &Step) -> String {
         Reason::New | Reason::Changed => String::new(),
         Reason::Interrupted => "its creation was interrupted and is taken up".to_owned(),
         Reason::NeedsReplacing => "needs a new object".to_owned(),
+        Reason::Insisted => "a new object by --replace".to_owned(),
         Reason::Broken { error } => format!("its creation failed: {error}"),
         Reason::Removed => "no longer wanted".to_owned(),
         Reason::Deposed => "its successor stands already".to_owned(),

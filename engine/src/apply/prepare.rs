@@ -10,7 +10,7 @@ use crate::{
     error::{ErrorClass, ProviderError},
     journal::{Intent, Outcome, Record},
     plan::{Plan, Step, StepId, diff::Effect, pin},
-    provider::{Action, Current, DynProvider, ReplaceOrder},
+    provider::{Action, Current, DynProvider, Refusal, ReplaceOrder},
     store::{Object, ObjectKey, Phase},
     value::{Lookup, Planned, output_field},
 };
@@ -129,6 +129,9 @@ impl Session {
         if changes.is_empty() && !claim {
             self.relink(step, key);
             return Prepared::Unneeded;
+        }
+        if let Some(Refusal { reason, hint }) = provider.refuse_update(&object.inputs, &Planned::Known(to.clone())) {
+            return Prepared::Refused(ProviderError::new(ErrorClass::Invalid, reason).hint(hint));
         }
         // Until the update is done, the object may refer to both the old and the new.
         let mut both = object.depends_on.clone();

@@ -1,6 +1,6 @@
 //! What is to become of each desired resource.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::{
     error::Error,
@@ -10,7 +10,7 @@ use crate::{
         order::Decided,
         pin,
     },
-    provider::{DynProvider, Registry, ReplaceOrder},
+    provider::{DynProvider, Refusal, Registry, ReplaceOrder},
     stack::{Resource, Stack},
     store::{Checkpoint, Object, Phase},
     urn::Urn,
@@ -63,7 +63,8 @@ pub struct Decision<'a> {
     pub kept: Vec<Kept>,
 }
 
-/// Decides for each resource, in the stack's order.
+/// Decides for each resource, in the stack's order. Those that are `insisted` on get a new
+/// object.
 ///
 /// # Errors
 /// See [`crate::plan::plan`].
@@ -71,6 +72,7 @@ pub fn decide<'a>(
     stack: &'a Stack,
     checkpoint: &'a Checkpoint,
     registry: &Registry,
+    insisted: &BTreeSet<Urn>,
 ) -> Result<Vec<Decision<'a>>, Error> {
     let mut decisions: Vec<Decision<'a>> = Vec::with_capacity(stack.len());
     let mut index: HashMap<&Urn, usize> = HashMap::with_capacity(stack.len());
@@ -92,7 +94,8 @@ pub fn decide<'a>(
         let decided = Decided { checkpoint, decisions: &decisions, index: &index };
         let forced = current.is_some_and(|object| decided.goes_first(object, &depends_on));
         let order = if forced { ReplaceOrder::DeleteThenCreate } else { provider.info().replace_order };
-        let wish = Wish { resource, provider, current, order, forced };
+        let insisted = insisted.contains(&resource.urn);
+        let wish = Wish { resource, provider, current, order, forced, insisted };
         let (planned, kept, (verdict, changes)) = wish.with_pins(planned)?;
         index.insert(&resource.urn, decisions.len());
         decisions.push(Decision { resource, depends_on, current, planned, changes, verdict, order, kept });
@@ -143,8 +146,12 @@ struct Wish<'w> {
     resource: &'w Resource,
     provider: &'w dyn DynProvider,
     current: Option<&'w Object>,
+    /// The order that a replacement would have.
     order: ReplaceOrder,
+    /// Something that goes first takes it along.
     forced: bool,
+    /// Somebody insists on a new object.
+    insisted: bool,
 }
 
 type Judged = (Verdict, Vec<Change>);
@@ -172,8 +179,59 @@ impl Wish<'_> {
     }
 
     fn verdict(&self, planned: &Planned) -> Result<Judged, Error> {
-        let Self { resource, provider, current, order, forced } = *self;
-        verdict(resource, provider, current, planned, order, forced)
+        let info = self.provider.info();
+        let Some(object) = self.current else {
+            let verdict = if info.data { Verdict::Read } else { Verdict::Create { resumed: false } };
+            return Ok((verdict, Vec::new()));
+        };
+        if object.phase == Phase::Creating {
+            return Ok((Verdict::Create { resumed: true }, Vec::new()));
+        }
+        if info.data {
+            let same = planned.known() == Some(&object.inputs) && object.phase == Phase::Live && !self.insisted;
+            return Ok((if same { Verdict::Same } else { Verdict::Read }, Vec::new()));
+        }
+        let changes = differences(object, self.provider, planned);
+        if let Phase::Broken { error } = &object.phase {
+            return Ok((self.replace(true, Reason::Broken { error: error.clone() }), changes));
+        }
+        self.compared(object, planned, changes)
+    }
+
+    /// The verdict on an object that serves.
+    fn compared(&self, object: &Object, planned: &Planned, changes: Vec<Change>) -> Result<Judged, Error> {
+        let replacing: Vec<&Change> = changes.iter().filter(|change| change.effect == Effect::Replace).collect();
+        if self.insisted {
+            let reason = if replacing.is_empty() { Reason::Insisted } else { Reason::NeedsReplacing };
+            return Ok((self.replace(true, reason), changes));
+        }
+        if changes.is_empty() {
+            return Ok((Verdict::Same, changes));
+        }
+        if let Some(Refusal { reason, hint }) = self.provider.refuse_update(&object.inputs, planned) {
+            return Err(Error::Refused { urn: self.resource.urn.clone(), reason, hint });
+        }
+        if replacing.is_empty() {
+            return Ok((Verdict::Update, changes));
+        }
+        // What goes before its inputs can be known cannot be compared again: it goes for certain.
+        let certain = self.forced || replacing.iter().any(|change| !change.unknown());
+        if self.provider.info().refuse_replace || self.resource.protect {
+            if !certain {
+                // Compared again, known, before it runs: then it is an update after all, or refused.
+                return Ok((Verdict::Update, changes));
+            }
+            let fields: Vec<&str> = replacing.iter().map(|change| change.path.as_str()).collect();
+            return Err(Error::Protected {
+                urn: self.resource.urn.clone(),
+                reason: format!("changing {} would destroy it and make a new one", fields.join(", ")),
+            });
+        }
+        Ok((self.replace(certain, Reason::NeedsReplacing), changes))
+    }
+
+    fn replace(&self, certain: bool, reason: Reason) -> Verdict {
+        Verdict::Replace { order: self.order, certain, reason }
     }
 }
 
@@ -188,52 +246,4 @@ fn differences(object: &Object, provider: &dyn DynProvider, planned: &Planned) -
         changes.insert(0, Change { path: OWNERSHIP.to_owned(), old: None, new, effect: Effect::Update });
     }
     changes
-}
-
-fn verdict(
-    resource: &Resource,
-    provider: &dyn DynProvider,
-    current: Option<&Object>,
-    planned: &Planned,
-    order: ReplaceOrder,
-    forced: bool,
-) -> Result<Judged, Error> {
-    let info = provider.info();
-    let Some(object) = current else {
-        let verdict = if info.data { Verdict::Read } else { Verdict::Create { resumed: false } };
-        return Ok((verdict, Vec::new()));
-    };
-    if object.phase == Phase::Creating {
-        return Ok((Verdict::Create { resumed: true }, Vec::new()));
-    }
-    if info.data {
-        let same = planned.known() == Some(&object.inputs) && object.phase == Phase::Live;
-        return Ok((if same { Verdict::Same } else { Verdict::Read }, Vec::new()));
-    }
-    let changes = differences(object, provider, planned);
-    if let Phase::Broken { error } = &object.phase {
-        let reason = Reason::Broken { error: error.clone() };
-        return Ok((Verdict::Replace { order, certain: true, reason }, changes));
-    }
-    if changes.is_empty() {
-        return Ok((Verdict::Same, changes));
-    }
-    let replacing: Vec<&Change> = changes.iter().filter(|change| change.effect == Effect::Replace).collect();
-    if replacing.is_empty() {
-        return Ok((Verdict::Update, changes));
-    }
-    // What goes before its inputs can be known cannot be compared again: it goes for certain.
-    let certain = forced || replacing.iter().any(|change| !change.unknown());
-    if info.refuse_replace || resource.protect {
-        if !certain {
-            // Compared again, known, before it runs: then it is an update after all, or refused.
-            return Ok((Verdict::Update, changes));
-        }
-        let fields: Vec<&str> = replacing.iter().map(|change| change.path.as_str()).collect();
-        return Err(Error::Protected {
-            urn: resource.urn.clone(),
-            reason: format!("changing {} would destroy it and make a new one", fields.join(", ")),
-        });
-    }
-    Ok((Verdict::Replace { order, certain, reason: Reason::NeedsReplacing }, changes))
 }

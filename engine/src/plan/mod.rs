@@ -18,6 +18,7 @@ use serde_json::Value;
 use crate::{
     error::Error,
     event::Summary,
+    names,
     plan::diff::{Change, Effect},
     provider::{Action, Registry, ReplaceOrder},
     stack::Stack,
@@ -61,6 +62,8 @@ pub enum Reason {
     Deposed,
     /// A look-up whose subject is not known before this run.
     Lookup,
+    /// Whoever asked for the plan insists on a new object.
+    Insisted,
 }
 
 /// One half of a replacement.
@@ -159,6 +162,9 @@ pub struct Plan {
     /// Fields that stay as they stand although something else is wanted.
     #[serde(default)]
     pub kept: Vec<Kept>,
+    /// What was asked beside the stack.
+    #[serde(default)]
+    pub planning: Planning,
 }
 
 impl Plan {
@@ -232,12 +238,36 @@ impl Plan {
     }
 }
 
+/// What is asked of a plan beside the stack.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planning {
+    /// Resources that get a new object, as [`crate::names::resolve`] takes them: whether or
+    /// not anything differs, and where a new object would be refused otherwise.
+    pub replace: Vec<String>,
+}
+
 /// Makes a plan that turns `checkpoint` into `stack`.
 ///
 /// # Errors
 /// A stack that cannot be evaluated, a kind nobody registered, something protected
-/// that would have to go.
+/// that would have to go, a change that its kind refuses.
 pub fn plan(stack: &Stack, checkpoint: &Checkpoint, registry: &Registry) -> Result<Plan, Error> {
-    let decisions = decide::decide(stack, checkpoint, registry)?;
-    replace::expand(stack, checkpoint, registry, decisions)
+    plan_with(stack, checkpoint, registry, &Planning::default())
+}
+
+/// Makes a plan in which more is asked than the stack says.
+///
+/// # Errors
+/// As for [`plan`]; and a name that is no resource's.
+pub fn plan_with(
+    stack: &Stack,
+    checkpoint: &Checkpoint,
+    registry: &Registry,
+    planning: &Planning,
+) -> Result<Plan, Error> {
+    let names = || stack.resources().map(|resource| &resource.urn);
+    let insisted = planning.replace.iter().map(|name| names::resolve(names(), name)).collect::<Result<_, _>>()?;
+    let decisions = decide::decide(stack, checkpoint, registry, &insisted)?;
+    let plan = replace::expand(stack, checkpoint, registry, decisions)?;
+    Ok(Plan { planning: planning.clone(), ..plan })
 }

@@ -45,6 +45,7 @@ fn name(step: &Step) -> String {
 fn notes(step: &Step) -> String {
     let mut notes = Vec::new();
     match &step.reason {
+        Reason::Insisted => notes.push("insisted on".to_owned()),
         Reason::New | Reason::Changed | Reason::NeedsReplacing | Reason::Lookup => {}
         Reason::Interrupted => notes.push("taken up".to_owned()),
         Reason::Broken { error } => notes.push(format!("broken: {error}")),

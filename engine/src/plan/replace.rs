@@ -5,16 +5,17 @@
 //!
 //! | edge | why |
 //! |---|---|
-//! | F(d) -> F(r) | r depends on d (not if F(r) takes up what was begun when d stood) |
+//! | F(d) -> F(r) | r depends on d (not if F(r) takes up what was begun when d stood; not if F(r) is an update and r waits for d only to be made) |
 //! | F(r) -> D(old) | create-then-delete |
 //! | D(old) -> F(r) | delete-then-create |
 //! | D(p) -> D(o) | the object p was made from o's resource |
 //! | F(p) -> D(o) | p lets go of o by being changed (not if p waits for o's successor, which waits for D(o)) |
 //! | F(d) -> D(old) | an uncertain delete-then-create is compared again before it begins |
+//! | F(u) -> F(r) | F(u) is an update, r stands and is changed after u where both are |
 //!
-//! Where edges would close a circle, those of the last two kinds but one give way: F(p) -> D(o)
-//! first, then D(p) -> D(o), which circles only if the state remembers two eras in which
-//! resources depended on each other the other way round.
+//! Where edges would close a circle, three kinds give way: F(u) -> F(r) first, which is order
+//! alone; then F(p) -> D(o); then D(p) -> D(o), which circles only if the state remembers two eras
+//! in which resources depended on each other the other way round.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -29,8 +30,8 @@ use crate::{
         Pair, Plan, Reason, Relink, Step, StepId,
         decide::{Decision, Verdict, provider},
     },
-    provider::{Action, Registry, ReplaceOrder},
-    stack::Stack,
+    provider::{Action, Refusal, Registry, ReplaceOrder},
+    stack::{Resource, Stack},
     store::{Checkpoint, Object, ObjectKey, Phase},
     urn::Urn,
     value::Planned,
@@ -89,6 +90,18 @@ impl Expansion<'_> {
         id
     }
 
+    /// How long a decided step should take, milliseconds.
+    fn expected_of(&self, decision: &Decision<'_>, action: Action) -> Result<u64, Error> {
+        let urn = &decision.resource.urn;
+        match decision.current {
+            Some(object) if action == Action::Update => {
+                let usual = provider(self.registry, urn)?.expected_change(&object.inputs, &decision.planned);
+                Ok(u64::try_from(usual.as_millis()).unwrap_or(u64::MAX))
+            }
+            current => self.expected(urn, action, current),
+        }
+    }
+
     fn expected(&self, urn: &Urn, action: Action, last: Option<&Object>) -> Result<u64, Error> {
         let learned = last.and_then(|object| object.took_ms).filter(|_| action == Action::Create);
         let usual = provider(self.registry, urn)?.expected(action).as_millis();
@@ -122,7 +135,7 @@ impl Expansion<'_> {
             replace_order: decision.order,
             pair: None,
             changes: decision.changes.clone(),
-            expected_ms: self.expected(urn, action, decision.current)?,
+            expected_ms: self.expected_of(decision, action)?,
         });
         if let (Verdict::Replace { order, certain, .. }, Some(old)) = (&decision.verdict, decision.current) {
             let delete = self.deletion(old, reason)?;
@@ -150,6 +163,11 @@ impl Expansion<'_> {
         if !object.claimed {
             // What cannot be proved to be ours is never deleted.
             return Err(Error::Unclaimed { urn: object.urn.clone(), id: object.id.clone().unwrap_or_default() });
+        }
+        if object.phase == Phase::Live
+            && let Some(Refusal { reason, hint }) = provider(self.registry, &object.urn)?.refuse_delete(&object.inputs)
+        {
+            return Err(Error::Refused { urn: object.urn.clone(), reason, hint });
         }
         let expected_ms = self.expected(&object.urn, Action::Delete, Some(object))?;
         Ok(self.push(Step {
@@ -199,15 +217,14 @@ impl Expansion<'_> {
     }
 
     fn edges(&mut self, stack: &Stack, decisions: &[Decision<'_>]) -> Result<(), Error> {
-        let (mut hard, mut soft) = (HashSet::new(), [HashSet::new(), HashSet::new()]);
+        let (mut hard, mut soft) = (HashSet::new(), [HashSet::new(), HashSet::new(), HashSet::new()]);
         for decision in decisions {
             let Some(step) = self.forward.get(&decision.resource.urn).copied() else { continue };
             // What was interrupted is taken up as it began, before all else.
             let taken_up = self.plan.steps[step.index()].reason == Reason::Interrupted;
-            for on in decision.depends_on.iter().filter(|_| !taken_up) {
-                if let Some(before) = self.forward.get(on) {
-                    hard.insert((*before, step));
-                }
+            if !taken_up {
+                let waits_for = self.waits_for(decision.resource);
+                hard.extend(waits_for.iter().filter_map(|on| self.forward.get(on)).map(|before| (*before, step)));
             }
             self.pair_edges(decision, step, &mut hard);
         }
@@ -215,10 +232,39 @@ impl Expansion<'_> {
             let take_up = self.checkpoint.objects.get(key).and_then(|object| self.taken_up(object));
             hard.extend(take_up.map(|create| (create, *delete)));
         }
-        let [between, letting_go] = &mut soft;
+        let [between, letting_go, in_order] = &mut soft;
         self.deletion_edges(stack, between, letting_go);
+        self.order_edges(decisions, in_order);
         self.plan.edges = acyclic(&self.plan, hard, soft)?;
         Ok(())
+    }
+
+    /// What a resource's forward step waits for.
+    fn waits_for(&self, resource: &Resource) -> BTreeSet<Urn> {
+        if self.action(&resource.urn) == Some(Action::Update) {
+            resource.changes_after()
+        } else {
+            resource.depends_on()
+        }
+    }
+
+    /// What a resource's forward step does.
+    fn action(&self, urn: &Urn) -> Option<Action> {
+        self.forward.get(urn).map(|step| self.plan.steps[step.index()].action)
+    }
+
+    /// Changes of what stands, in the order that the stack gives them.
+    fn order_edges(&self, decisions: &[Decision<'_>], in_order: &mut Edges) {
+        for decision in decisions {
+            let Some(then) = self.forward.get(&decision.resource.urn).copied() else { continue };
+            let step = &self.plan.steps[then.index()];
+            if step.action != Action::Update && step.pair.is_none() {
+                continue;
+            }
+            let changed = |urn: &&Urn| self.action(urn) == Some(Action::Update);
+            let first = decision.resource.after_update.iter().filter(changed);
+            in_order.extend(first.filter_map(|urn| self.forward.get(urn)).map(|first| (*first, then)));
+        }
     }
 
     fn pair_edges(&self, decision: &Decision<'_>, create: StepId, hard: &mut HashSet<(StepId, StepId)>) {
@@ -275,7 +321,7 @@ impl Expansion<'_> {
     fn waits(&self, stack: &Stack, urn: &Urn, delete: StepId) -> bool {
         let delete = &self.plan.steps[delete.index()];
         let goes_first = delete.pair.as_ref().is_some_and(|pair| pair.order == ReplaceOrder::DeleteThenCreate);
-        goes_first && stack.get(urn).is_some_and(|resource| resource.depends_on().contains(&delete.urn))
+        goes_first && stack.get(urn).is_some_and(|resource| self.waits_for(resource).contains(&delete.urn))
     }
 }
 
@@ -283,7 +329,7 @@ type Edges = HashSet<(StepId, StepId)>;
 
 /// Drops soft edges that would close a circle, those of the last set first: letting go of
 /// an object by a change is impossible when that change itself waits for the deletion.
-fn acyclic(plan: &Plan, hard: Edges, soft: [Edges; 2]) -> Result<Vec<(StepId, StepId)>, Error> {
+fn acyclic(plan: &Plan, hard: Edges, soft: [Edges; 3]) -> Result<Vec<(StepId, StepId)>, Error> {
     let mut edges = hard;
     for soft in soft {
         let firm = edges.clone();

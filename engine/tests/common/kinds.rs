@@ -6,8 +6,12 @@ use rayplat_engine::{
     context::{Ctx, Poll, Repeat},
     error::{ErrorClass, ProviderError},
     inputs, outputs,
-    provider::{Action, Created, Current, Marks, Observed, Provider, Reading, Recovered, Registry, ReplaceOrder},
+    provider::{
+        Action, Created, Current, Marks, Observed, Provider, Reading, Recovered, Refusal, Registry, ReplaceOrder,
+    },
+    value::Planned,
 };
+use serde_json::Value;
 
 use super::cloud::{Cloud, Obj, Wanted};
 
@@ -51,6 +55,7 @@ pub trait Mark: Send + Sync + 'static {
     const CHANGES: &'static [&'static str] = &[];
     const DATA: bool = false;
     const PRECIOUS: bool = false;
+    const STUBBORN: bool = false;
     const NAME: Naming = Naming::Unique;
     const TAKES: Duration = Duration::ZERO;
     const BARE: bool = false;
@@ -105,6 +110,8 @@ kinds! {
     Bare = "test:Bare" { const BARE: bool = true; }
     /// May not be replaced.
     Precious = "test:Precious" { const PRECIOUS: bool = true; }
+    /// Its `value` only grows; it is not destroyed while that is `locked`.
+    Stubborn = "test:Stubborn" { const STUBBORN: bool = true; }
 }
 
 pub struct Kind<M>(Cloud, PhantomData<fn() -> M>);
@@ -175,6 +182,15 @@ impl<M: Mark> Provider for Kind<M> {
     const CHANGES_ON_UPDATE: &'static [&'static str] = M::CHANGES;
     const DATA: bool = M::DATA;
     const REFUSE_REPLACE: bool = M::PRECIOUS;
+
+    fn refuse_update(&self, old: &Value, new: &Planned) -> Option<Refusal> {
+        let (old, new) = (old["value"].as_str()?, new.known()?["value"].as_str()?);
+        (M::STUBBORN && new < old).then(|| Refusal::new(format!("{new} is less than {old}"), "Give it time."))
+    }
+
+    fn refuse_delete(&self, old: &Value) -> Option<Refusal> {
+        (M::STUBBORN && old["value"] == "locked").then(|| Refusal::new("it is locked", "Unlock it first."))
+    }
 
     fn expected(&self, action: Action) -> Duration {
         if action == Action::Create { M::TAKES.max(Duration::from_secs(1)) } else { Duration::from_secs(1) }

@@ -1,6 +1,6 @@
 //! Random stacks, in two versions, that an account can really be brought from one to the other.
 
-use super::world::{Res, res};
+use super::world::{Res, res, urn};
 
 /// How one resource refers to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,9 +17,22 @@ pub enum Style {
     ValueParent,
     /// Waits for it.
     After,
+    /// Waits for it when it is made.
+    AfterCreate,
+    /// Waits for it when it is made, and is changed before it.
+    ChangedBefore,
 }
 
-const STYLES: [Style; 6] = [Style::Dep, Style::Parent, Style::Label, Style::Value, Style::ValueParent, Style::After];
+const STYLES: [Style; 8] = [
+    Style::Dep,
+    Style::Parent,
+    Style::Label,
+    Style::Value,
+    Style::ValueParent,
+    Style::After,
+    Style::AfterCreate,
+    Style::ChangedBefore,
+];
 const KINDS: [&str; 7] = ["Thing", "Thing", "Fixed", "Slow", "Key", "Moody", "Look"];
 
 /// One version of a resource. Links go to earlier resources, modulo their number.
@@ -82,11 +95,21 @@ pub fn build(specs: &[Spec], version: usize) -> Vec<Res> {
         for (to, style) in spec.links(version, at) {
             if specs[to].versions[version].present {
                 made = link(made, &name(specs, to), style, first[to]);
+                if style == Style::ChangedBefore {
+                    changed_before(&mut resources, &name(specs, to), &name(specs, at));
+                }
             }
         }
         resources.push(made);
     }
     resources
+}
+
+/// The order of changes is the other way round than that of creations.
+fn changed_before(resources: &mut [Res], then: &str, first: &str) {
+    for made in resources.iter_mut().filter(|made| made.urn == urn(then)) {
+        *made = made.clone().after_update(first);
+    }
 }
 
 fn link(made: Res, to: &str, style: Style, goes_first: bool) -> Res {
@@ -99,6 +122,7 @@ fn link(made: Res, to: &str, style: Style, goes_first: bool) -> Res {
         Style::ValueParent if changing => made.parent(to, "value"),
         Style::Label | Style::Value | Style::ValueParent => made.parent(to, "label"),
         Style::After => made.after(to),
+        Style::AfterCreate | Style::ChangedBefore => made.after_create(to),
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Res {
     deps: Vec<Expr>,
     parents: Vec<Expr>,
     after: Vec<Urn>,
+    after_create: Vec<Urn>,
+    after_update: Vec<Urn>,
     protect: bool,
 }
 
@@ -64,6 +66,8 @@ pub fn res(name: &str) -> Res {
         deps: empty.clone(),
         parents: empty,
         after: Vec::new(),
+        after_create: Vec::new(),
+        after_update: Vec::new(),
         protect: false,
     }
 }
@@ -95,6 +99,14 @@ impl Res {
         self.after.push(urn(of));
         self
     }
+    pub fn after_create(mut self, of: &str) -> Self {
+        self.after_create.push(urn(of));
+        self
+    }
+    pub fn after_update(mut self, of: &str) -> Self {
+        self.after_update.push(urn(of));
+        self
+    }
     pub fn protect(mut self) -> Self {
         self.protect = true;
         self
@@ -102,16 +114,18 @@ impl Res {
 
     pub fn resource(&self) -> Resource {
         let field = |name: &str, expr: &Expr| (text(name), expr.clone());
+        let inputs = Expr::Object(vec![
+            field("value", &self.value),
+            field("key", &self.key),
+            field("deps", &Expr::List(self.deps.clone())),
+            field("parents", &Expr::List(self.parents.clone())),
+        ]);
         Resource {
-            urn: self.urn.clone(),
-            inputs: Expr::Object(vec![
-                field("value", &self.value),
-                field("key", &self.key),
-                field("deps", &Expr::List(self.deps.clone())),
-                field("parents", &Expr::List(self.parents.clone())),
-            ]),
             after: self.after.iter().cloned().collect(),
+            after_create: self.after_create.iter().cloned().collect(),
+            after_update: self.after_update.iter().cloned().collect(),
             protect: self.protect,
+            ..Resource::new(self.urn.clone(), inputs)
         }
     }
 }
