@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     error::Error,
     plan::{Plan, Step},
-    stack::Stack,
+    stack::{Resource, Stack},
     store::{Binding, Checkpoint},
 };
 
@@ -73,7 +73,10 @@ impl Basis {
     pub fn of(stack: &Stack, stored: &Checkpoint) -> Result<Self, Error> {
         let wishes: Vec<_> = stack
             .resources()
-            .map(|resource| (&resource.urn, &resource.inputs, &resource.after, resource.protect))
+            .map(|resource| {
+                let Resource { urn, inputs, after, after_create, after_update, protect } = resource;
+                (urn, inputs, after, after_create, after_update, protect)
+            })
             .collect();
         Ok(Self {
             run: stored.meta.as_ref().map_or(0, |meta| meta.run),

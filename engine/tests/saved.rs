@@ -8,7 +8,7 @@ use rayplat_engine::{
     error::Error,
     event::{Events, Summary},
     ops::{Engine, Report},
-    plan::render::render,
+    plan::{Planning, render::render},
     saved::{Basis, SavedPlan},
     stack::Stack,
     store::{Binding, StateStore},
@@ -51,6 +51,21 @@ fn it_is_applied_as_it_is() {
         let report = apply(&world, &second, &saved).await.unwrap();
         assert_eq!(report.summary, Summary { created: 1, updated: 1, replaced: 1, unchanged: 1, ..Summary::default() });
         world.assert_settled(&second).await;
+    });
+}
+
+#[test]
+fn what_was_insisted_on_is_insisted_on_when_it_is_applied() {
+    block(async {
+        let world = World::default();
+        let things = stack(&[res("a"), res("b").dep("a")]);
+        world.up(&things).await;
+        let planning = Planning { replace: vec!["thing/a".to_owned()] };
+        let preview = world.engine().planning(planning).preview(&things, Events::none()).await.unwrap();
+        let saved = SavedPlan::decode(&world.engine().save(&preview, "test 1").encode().unwrap()).unwrap();
+        let report = apply(&world, &things, &saved).await.unwrap();
+        assert_eq!(report.summary, Summary { updated: 1, replaced: 1, ..Summary::default() });
+        world.assert_settled(&things).await;
     });
 }
 
