@@ -101,11 +101,19 @@ pub enum Command {
         /// One output, as plain text
         name: Option<String>,
     },
-    /// Look into the state
+    /// Look into the state, save it, mend it
     State {
         /// What to show.
         #[command(subcommand)]
         command: StateCommand,
+    },
+    /// Show what past runs did, newest first
+    History {
+        /// One run, with everything it did
+        run: Option<u64>,
+        /// How many runs
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        limit: usize,
     },
     /// Show the resources and what waits for what
     Graph {
@@ -181,6 +189,35 @@ pub enum StateCommand {
     Show {
         /// E.g. aws:eks:NodeGroup/cpu
         urn: String,
+    },
+    /// Write the whole state as one JSON document, for safekeeping
+    Export {
+        /// The file, which must not exist; default: standard output
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Put back what `state export` wrote
+    Import {
+        /// The file
+        file: PathBuf,
+        /// In place of the objects that the state holds now
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Let resources go: they leave the state and stay in the account
+    Rm {
+        /// E.g. aws:eks:NodeGroup/cpu
+        #[arg(required = true, value_name = "URN")]
+        urns: Vec<String>,
+    },
+    /// Rebuild a lost state from what stands in the account, then show what would change
+    Rebuild,
+    /// Give a resource another name in the state
+    Mv {
+        /// Its name so far
+        from: String,
+        /// Its name from here on
+        to: String,
     },
 }
 

@@ -111,7 +111,7 @@ impl Failure {
                 Error::Binding { .. } | Error::PlanBinding { .. } => 78,
                 Error::PlanFile(_) => 74,
                 Error::Read { source, .. } | Error::Recovery { source, .. } => aws(source),
-                Error::Name(_) => 64,
+                Error::Name(_) | Error::Edit(_) => 64,
                 Error::Protected { .. } | Error::Refused { .. } | Error::Unclaimed { .. } => 65,
                 Error::PlanOutdated(_) => 76,
                 Error::Interrupted(_) => 130,

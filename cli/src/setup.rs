@@ -23,7 +23,7 @@ use rayplat_resources::{
     platform::{self, Platform, Setting, manifest, manifest::Loaded},
     rehearsal::{Rehearsal, Seed, ec2},
 };
-use rayplat_state::{MemoryStore, SledStore};
+use rayplat_state::{Holder, MemoryStore, SledStore};
 use tokio::runtime::Runtime;
 
 use crate::{
@@ -115,7 +115,9 @@ pub enum Access {
     Work,
 }
 
-fn open_store(global: &Global, access: Access, command: &str) -> Result<Arc<dyn StateStore>, Failure> {
+/// Opens the state and takes its lock. Where there is none, one who only looks gets an
+/// empty one.
+pub async fn open_store(global: &Global, access: Access, command: &str) -> Result<Arc<dyn StateStore>, Failure> {
     let folder = state_folder(global);
     if access == Access::Look && !SledStore::exists(&folder) {
         return Ok(Arc::new(MemoryStore::default()));
@@ -127,7 +129,7 @@ fn open_store(global: &Global, access: Access, command: &str) -> Result<Arc<dyn 
 pub async fn open(global: &Global, access: Access, command: &str) -> Result<World, Failure> {
     let loaded = manifest(&global.file)?;
     check_place(global, &loaded)?;
-    let store = open_store(global, access, command)?;
+    let store = open_store(global, access, command).await?;
     let region = loaded.manifest.region.clone();
     let rehearsal = if global.rehearse { Some(account(global, access, &loaded)?) } else { None };
     let clients = match &rehearsal {
@@ -150,7 +152,7 @@ pub async fn open(global: &Global, access: Access, command: &str) -> Result<Worl
         binding,
         seed: if global.rehearse { global.seed } else { RandomState::new().build_hasher().finish() },
     };
-    let engine = Engine::new(registry(&clients, rehearsal.as_ref()), store, options);
+    let engine = Engine::new(registry(&clients, rehearsal.as_ref()), store, options).by(who());
     // The state's binding is checked before anything else is read.
     let state = engine.state(&loaded.manifest.name).await?;
     let caller_arn = aws::resolve_principal(&clients, &identity).await?;
@@ -218,8 +220,8 @@ pub fn seed_network(account: &Rehearsal, loaded: &Loaded) -> Result<(), Failure>
     })
 }
 
-/// The state alone, for commands that need no account.
-pub async fn stored(global: &Global, command: &str) -> Result<Checkpoint, Failure> {
+/// The state that is there, for commands that need no account.
+pub async fn existing_store(global: &Global, command: &str) -> Result<Arc<dyn StateStore>, Failure> {
     let folder = state_folder(global);
     if !SledStore::exists(&folder) {
         return Err(Failure::Usage {
@@ -229,9 +231,33 @@ pub async fn stored(global: &Global, command: &str) -> Result<Checkpoint, Failur
                 .to_owned(),
         });
     }
-    let store = SledStore::open(&folder, &format!("rayplat {command}"))?;
-    let stored = store.load().await?;
+    open_store(global, Access::Work, command).await
+}
+
+/// What the state that is there holds.
+pub async fn stored(global: &Global, command: &str) -> Result<Checkpoint, Failure> {
+    let stored = existing_store(global, command).await?.load().await?;
     Ok(rayplat_engine::journal::fold(&stored)?)
+}
+
+/// Who runs this, for locks and history.
+pub fn who() -> String {
+    let Holder { user, host, .. } = Holder::this("");
+    format!("{user}@{host}")
+}
+
+/// Writes a file that does not exist yet, readable by its owner only.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    use std::io::Write as _;
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let written = options.open(path).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
+    written.map_err(|source| Failure::Io { what: format!("{} cannot be written", path.display()), source })
 }
 
 /// The platform without an account: for graphs and outputs, which do not depend on

@@ -50,3 +50,64 @@ fn two_rehearsals_in_folders_of_their_own_know_nothing_of_each_other() {
     assert!(place.ok(&["state", "list", "--rehearse", "--state", "a"]).stdout.ends_with("30 objects\n"));
     assert!(!place.file(".rayplat").exists());
 }
+
+#[test]
+fn a_saved_state_is_put_back() {
+    let place = Place::new();
+    place.ok(&["up", "--rehearse", "--yes"]);
+    place.ok(&["state", "export", "--rehearse", "--out", "saved.json"]);
+    let again = place.run(&["state", "export", "--rehearse", "--out", "saved.json"]);
+    assert_eq!(again.code, 73, "a file is not overwritten: {}", again.stderr);
+    let occupied = place.run(&["state", "import", "saved.json", "--rehearse"]);
+    assert_eq!(occupied.code, 64, "{}", occupied.stderr);
+    assert!(occupied.stderr.contains("the state holds 30 objects already"), "{}", occupied.stderr);
+    std::fs::remove_dir_all(place.file(".rayplat/rehearsal/state")).unwrap();
+    place.ok(&["state", "import", "saved.json", "--rehearse"]);
+    assert_eq!(place.run(&["preview", "--rehearse"]).code, 0);
+    let damaged = std::fs::read_to_string(place.file("saved.json")).unwrap().replace("m6g.xlarge", "m6g.2xlarge");
+    place.write("damaged.json", &damaged);
+    let refused = place.run(&["state", "import", "damaged.json", "--rehearse", "--replace"]);
+    assert_eq!(refused.code, 64);
+    assert!(refused.stderr.contains("its checksum does not fit"), "{}", refused.stderr);
+}
+
+#[test]
+fn what_is_let_go_stays_in_the_account() {
+    let place = Place::new();
+    place.ok(&["up", "--rehearse", "--yes"]);
+    let unasked = place.run(&["state", "rm", "aws:logs:LogGroup/cluster", "--rehearse"]);
+    assert_eq!(unasked.code, 64, "without a terminal and without --yes: {}", unasked.stderr);
+    let unknown = place.run(&["state", "rm", "aws:logs:LogGroup/nope", "--rehearse", "--yes"]);
+    assert_eq!(unknown.code, 64);
+    let ran = place.ok(&["state", "rm", "aws:logs:LogGroup/cluster", "--rehearse", "--yes"]);
+    assert!(ran.stdout.contains("note: aws:eks:Cluster/main depends on what leaves"), "{}", ran.stdout);
+    assert!(place.ok(&["state", "list", "--rehearse"]).stdout.ends_with("29 objects\n"));
+    // It carries our tags: the next run takes it back.
+    place.ok(&["up", "--rehearse", "--yes"]);
+    assert!(place.ok(&["state", "list", "--rehearse"]).stdout.ends_with("30 objects\n"));
+}
+
+#[test]
+fn a_resource_gets_another_name() {
+    let place = Place::new();
+    place.ok(&["up", "--rehearse", "--yes"]);
+    place.ok(&["state", "mv", "aws:eks:NodeGroup/cpu", "aws:eks:NodeGroup/workers", "--rehearse"]);
+    let list = place.ok(&["state", "list", "--rehearse"]).stdout;
+    assert!(list.contains("aws:eks:NodeGroup/workers") && !list.contains("aws:eks:NodeGroup/cpu "), "{list}");
+    let taken = place.run(&["state", "mv", "aws:eks:NodeGroup/gpu", "aws:eks:NodeGroup/workers", "--rehearse"]);
+    assert_eq!(taken.code, 64, "{}", taken.stderr);
+}
+
+#[test]
+fn a_lost_state_is_rebuilt_from_the_account() {
+    let place = Place::new();
+    place.ok(&["up", "--rehearse", "--yes"]);
+    let occupied = place.run(&["state", "rebuild", "--rehearse"]);
+    assert_eq!(occupied.code, 64, "{}", occupied.stderr);
+    std::fs::remove_dir_all(place.file(".rayplat/rehearsal/state")).unwrap();
+    let ran = place.ok(&["state", "rebuild", "--rehearse"]);
+    assert!(ran.stdout.contains("30 objects found and in the state"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("Nothing to do"), "{}", ran.stdout);
+    place.ok(&["preview", "--rehearse"]);
+    place.ok(&["down", "--rehearse", "--yes"]);
+}

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{names::NameError, store::StoreError, urn::Urn, value::EvalError};
+use crate::{edit::EditError, names::NameError, store::StoreError, urn::Urn, value::EvalError};
 
 /// What a failed call means; decides whether and how it is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -206,6 +206,9 @@ pub enum Error {
     /// Something is to be replaced that the stack does not have.
     #[error(transparent)]
     Name(#[from] NameError),
+    /// The state cannot be edited as asked.
+    #[error(transparent)]
+    Edit(EditError),
     /// The plan no longer fits the account or the state.
     #[error("the plan is outdated: {0}")]
     PlanOutdated(String),
@@ -234,6 +237,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Store(error) => error.hint(),
+            Self::Edit(error) => error.hint(),
             Self::Binding { .. } => Some(
                 "Use the credentials, profile, region and endpoint that made this platform, or give the new one a folder \
                  of its own. Nothing was read or changed."

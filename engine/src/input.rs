@@ -152,6 +152,7 @@ macro_rules! inputs {
         $(#[$meta])*
         // A state of before a field was there is read with the field's default.
         #[derive(Debug, Clone, Default, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+        // A state of an older version lacks the fields that came later.
         #[serde(default)]
         pub struct $inputs {
             $( $(#[$field_meta])* pub $field: $type, )*

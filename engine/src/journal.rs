@@ -39,6 +39,9 @@ pub enum Record {
         meta: Meta,
         /// `up`, `down` or `refresh`.
         command: String,
+        /// Who runs it, as far as the program was told.
+        #[serde(default)]
+        by: Option<String>,
     },
     /// A call is about to be made.
     Began {
@@ -112,6 +115,18 @@ pub enum Record {
         key: ObjectKey,
         /// See [`Object::pinned`].
         pinned: BTreeMap<String, Value>,
+    },
+    /// The object is let go: it stays in the account and is nobody's here.
+    Forgotten {
+        /// Which object.
+        key: ObjectKey,
+    },
+    /// A resource has another name from here on.
+    Moved {
+        /// Its name so far.
+        from: Urn,
+        /// Its name now.
+        to: Urn,
     },
     /// Only what the object depends on, or its order, has changed.
     Relinked {
@@ -230,7 +245,8 @@ pub fn apply(checkpoint: &mut Checkpoint, record: &Record) -> Result<(), StoreEr
                 ref phase => Err(illegal(key, &format!("it was read while it is {phase:?}"))),
             }
         }
-        Record::Gone { key } => {
+        Record::Moved { from, to } => rename(checkpoint, from, to),
+        Record::Gone { key } | Record::Forgotten { key } => {
             find(checkpoint, key)?;
             checkpoint.objects.remove(key);
             Ok(())
@@ -255,6 +271,32 @@ fn illegal(key: &ObjectKey, reason: &str) -> StoreError {
 
 fn find<'a>(checkpoint: &'a mut Checkpoint, key: &ObjectKey) -> Result<&'a mut Object, StoreError> {
     checkpoint.objects.get_mut(key).ok_or_else(|| illegal(key, "there is no such object"))
+}
+
+fn rename(checkpoint: &mut Checkpoint, from: &Urn, to: &Urn) -> Result<(), StoreError> {
+    let taken = ObjectKey { urn: to.clone(), generation: 0 };
+    if checkpoint.generations(to).next().is_some() {
+        return Err(illegal(&taken, "the name is taken"));
+    }
+    let moved: Vec<ObjectKey> = checkpoint.generations(from).map(Object::key).collect();
+    if moved.is_empty() || from.kind() != to.kind() {
+        return Err(illegal(&taken, &format!("{from} cannot take this name")));
+    }
+    for key in moved {
+        if let Some(mut object) = checkpoint.objects.remove(&key) {
+            object.urn = to.clone();
+            // Its tags have the old name until the next change.
+            object.claimed = object.data;
+            checkpoint.objects.insert(object.key(), object);
+        }
+    }
+    for object in checkpoint.objects.values_mut() {
+        for on in object.depends_on.iter_mut().filter(|on| *on == from) {
+            *on = to.clone();
+        }
+        object.depends_on.sort();
+    }
+    Ok(())
 }
 
 fn begin_create(checkpoint: &mut Checkpoint, key: &ObjectKey, intent: &Intent) -> Result<(), StoreError> {
@@ -297,19 +339,24 @@ fn adopt(checkpoint: &mut Checkpoint, key: &ObjectKey, record: &Record) -> Resul
     let Record::Adopted { id, nonce, inputs, outputs, depends_on, replace_order, claimed, pinned, .. } = record else {
         return Err(illegal(key, "not an adoption"));
     };
-    if let Some(current) = checkpoint.current(&key.urn) {
-        return Err(illegal(key, &format!("{} stands for the resource already", current.key())));
-    }
-    if key.generation < checkpoint.next_generation(&key.urn) {
-        return Err(illegal(key, "an object of this generation or a later one is known already"));
-    }
+    let deposed = match checkpoint.current(&key.urn) {
+        // An older object, whose successor stands for the resource already.
+        Some(current) if key.generation < current.generation && !checkpoint.objects.contains_key(key) => true,
+        Some(current) => {
+            return Err(illegal(key, &format!("{} stands for the resource already", current.key())));
+        }
+        None if key.generation < checkpoint.next_generation(&key.urn) => {
+            return Err(illegal(key, "an object of this generation or a later one is known already"));
+        }
+        None => false,
+    };
     checkpoint.objects.insert(
         key.clone(),
         Object {
             urn: key.urn.clone(),
             generation: key.generation,
             phase: Phase::Live,
-            deposed: false,
+            deposed,
             data: false,
             id: Some(id.clone()),
             nonce: nonce.clone(),
@@ -397,6 +444,7 @@ pub fn fold(stored: &Stored) -> Result<Checkpoint, StoreError> {
 /// What turns one checkpoint into another.
 pub fn delta(from: &Checkpoint, to: &Checkpoint) -> Delta {
     Delta {
+        runs: Vec::new(),
         meta: to.meta.clone(),
         put: to
             .objects

@@ -7,8 +7,10 @@
 pub mod apply;
 pub mod context;
 pub mod drift;
+pub mod edit;
 pub mod error;
 pub mod event;
+pub mod history;
 pub mod import;
 pub mod input;
 pub mod journal;
@@ -17,6 +19,7 @@ pub mod names;
 pub mod ops;
 pub mod plan;
 pub mod provider;
+pub mod rebuild;
 pub mod retry;
 pub mod saved;
 pub mod stack;

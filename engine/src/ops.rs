@@ -10,6 +10,7 @@ use crate::{
     drift::{self, Drift},
     error::Error,
     event::{Event, Events, Summary},
+    history::{Ledger, PastRun},
     journal::Record,
     plan::{self, Plan, Planning},
     provider::Registry,
@@ -42,6 +43,7 @@ pub struct Engine {
     store: Arc<dyn StateStore>,
     options: Options,
     planning: Planning,
+    by: Option<String>,
 }
 
 /// What a preview found.
@@ -71,7 +73,7 @@ pub struct Report {
 impl Engine {
     /// An engine on these ports.
     pub fn new(registry: Registry, store: Arc<dyn StateStore>, options: Options) -> Self {
-        Self { registry, store, options, planning: Planning::default() }
+        Self { registry, store, options, planning: Planning::default(), by: None }
     }
 
     /// The same, with more asked of the plans of [`Engine::preview`] and [`Engine::up`] than
@@ -79,6 +81,21 @@ impl Engine {
     #[must_use]
     pub fn planning(self, planning: Planning) -> Self {
         Self { planning, ..self }
+    }
+
+    /// Says who runs it; stands in the history, e.g. `ann@laptop`.
+    #[must_use]
+    pub fn by(mut self, who: impl Into<String>) -> Self {
+        self.by = Some(who.into());
+        self
+    }
+
+    /// What was done so far, oldest first, runs that were cut off included.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn history(&self) -> Result<Vec<PastRun>, Error> {
+        history(&*self.store).await
     }
 
     /// The state as stored, without reading the account.
@@ -243,7 +260,7 @@ impl Engine {
 
     pub(crate) async fn begin(&self, session: &mut Session, stack: &str, command: &str) -> Result<(), Error> {
         let meta = Meta { stack: stack.to_owned(), binding: self.options.binding.clone(), run: session.run };
-        session.stage(Record::RunStarted { meta, command: command.to_owned() });
+        session.stage(Record::RunStarted { meta, command: command.to_owned(), by: self.by.clone() });
         session.commit().await
     }
 
@@ -316,6 +333,16 @@ impl Engine {
 
 fn outdated(why: Option<String>) -> Error {
     Error::PlanOutdated(why.unwrap_or_default())
+}
+
+/// What was done to a state so far, oldest first, runs that were cut off included.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn history(store: &dyn StateStore) -> Result<Vec<PastRun>, Error> {
+    let mut runs = store.history().await?;
+    runs.extend(Ledger::of(&store.load().await?.journal).take());
+    Ok(runs)
 }
 
 /// The sum of taking up what was interrupted and of the plan after it. What was taken

@@ -14,6 +14,7 @@ use crate::{
     error::{ErrorClass, ProviderError},
     plan::diff::{Change, structural},
     stack::OutputSet,
+    urn::Urn,
     value::Planned,
 };
 
@@ -138,6 +139,22 @@ impl Refusal {
     }
 }
 
+/// An object that says by its tags which stack and resource it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discovered {
+    /// The resource.
+    pub urn: Urn,
+    /// Which object of it.
+    pub generation: u32,
+    /// The nonce of the intent that made it.
+    pub nonce: String,
+    /// The physical id.
+    pub id: String,
+}
+
+/// What a search by tags gives; `None` from a kind whose objects carry no tags.
+pub type Discovery = Result<Option<Vec<Discovered>>, ProviderError>;
+
 /// A kind of resource.
 pub trait Provider: Send + Sync + 'static {
     /// Inputs, wholly known.
@@ -261,6 +278,14 @@ pub trait Provider: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), ProviderError>> + Send {
         async move { self.create(ctx, &current.inputs).await.map(drop) }
     }
+
+    /// Lists every object of this kind that carries the tags of the context's stack, so
+    /// that a lost state can be rebuilt. The default is for kinds that cannot be tagged:
+    /// those are looked for by what the stack asks for, with [`Provider::recover`].
+    fn discover(&self, ctx: &Ctx) -> impl Future<Output = Discovery> + Send {
+        let _ = ctx;
+        async { Ok(None) }
+    }
 }
 
 /// The constants of a kind.
@@ -341,6 +366,8 @@ pub trait DynProvider: Send + Sync + 'static {
         ctx: &'a Ctx,
         current: &'a Current<Value, Value>,
     ) -> BoxFuture<'a, Result<(), ProviderError>>;
+    /// [`Provider::discover`].
+    fn discover<'a>(&'a self, ctx: &'a Ctx) -> BoxFuture<'a, Discovery>;
 }
 
 fn decode<T: DeserializeOwned>(kind: &str, what: &str, value: &Value) -> Result<T, ProviderError> {
@@ -478,6 +505,10 @@ impl<P: Provider> DynProvider for P {
             let current = decode_current::<P>(current)?;
             Provider::claim(self, ctx, &current).await
         })
+    }
+
+    fn discover<'a>(&'a self, ctx: &'a Ctx) -> BoxFuture<'a, Discovery> {
+        Box::pin(Provider::discover(self, ctx))
     }
 }
 

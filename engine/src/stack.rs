@@ -117,6 +117,7 @@ macro_rules! outputs {
         $(#[$meta])*
         // A state of before an output was there is read with the output's default.
         #[derive(Debug, Clone, Default, PartialEq, ::serde::Serialize, ::serde::Deserialize)]
+        // A state of an older version lacks the fields that came later.
         #[serde(default)]
         pub struct $outputs {
             $( $(#[$field_meta])* pub $field: $type, )*

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::{
+    history::PastRun,
     journal::Entry,
     provider::{BoxFuture, ReplaceOrder},
     urn::Urn,
@@ -225,6 +226,8 @@ pub struct Delta {
     pub put: Vec<Object>,
     /// Objects that are no more.
     pub remove: Vec<ObjectKey>,
+    /// Runs whose entries are forgotten with the journal.
+    pub runs: Vec<PastRun>,
 }
 
 /// Durable storage of one stack's state. Opening a store takes its exclusive lock;
@@ -239,6 +242,9 @@ pub trait StateStore: Send + Sync + 'static {
     /// Moves the checkpoint on and forgets the journal, at once or not at all. When it
     /// returns, the change survives a power failure.
     fn compact(&self, delta: Delta) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// The runs that [`StateStore::compact`] was given, oldest first.
+    fn history(&self) -> BoxFuture<'_, Result<Vec<PastRun>, StoreError>>;
 }
 
 /// Why a store cannot be used.

@@ -6,12 +6,20 @@ use rayplat_engine::store::ObjectKey;
 pub(crate) const META: &[u8] = b"m";
 /// All objects begin with this.
 pub(crate) const OBJECTS: &[u8] = b"o/";
+/// All past runs begin with this.
+pub(crate) const HISTORY: &[u8] = b"h/";
 /// All journal entries begin with this.
 pub(crate) const JOURNAL: &[u8] = b"j/";
 
 pub(crate) fn object(key: &ObjectKey) -> Vec<u8> {
     let mut bytes = OBJECTS.to_vec();
     bytes.extend_from_slice(key.to_string().as_bytes());
+    bytes
+}
+
+pub(crate) fn past(run: u64) -> Vec<u8> {
+    let mut bytes = HISTORY.to_vec();
+    bytes.extend_from_slice(&run.to_be_bytes());
     bytes
 }
 

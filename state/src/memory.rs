@@ -4,6 +4,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use rayplat_engine::{
+    history::PastRun,
     journal::Entry,
     provider::BoxFuture,
     store::{Delta, StateStore, StoreError, Stored},
@@ -13,12 +14,13 @@ use rayplat_engine::{
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     stored: Mutex<Stored>,
+    history: Mutex<Vec<PastRun>>,
 }
 
 impl MemoryStore {
     /// A store that holds this.
     pub fn with(stored: Stored) -> Self {
-        Self { stored: Mutex::new(stored) }
+        Self { stored: Mutex::new(stored), history: Mutex::default() }
     }
 
     /// What it holds.
@@ -41,6 +43,7 @@ impl StateStore for MemoryStore {
 
     fn compact(&self, delta: Delta) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async {
+            self.history.lock().unwrap_or_else(PoisonError::into_inner).extend(delta.runs);
             let mut stored = self.stored.lock().unwrap_or_else(PoisonError::into_inner);
             stored.journal.clear();
             stored.checkpoint.meta = delta.meta;
@@ -50,5 +53,9 @@ impl StateStore for MemoryStore {
             stored.checkpoint.objects.extend(delta.put.into_iter().map(|object| (object.key(), object)));
             Ok(())
         })
+    }
+
+    fn history(&self) -> BoxFuture<'_, Result<Vec<PastRun>, StoreError>> {
+        Box::pin(async { Ok(self.history.lock().unwrap_or_else(PoisonError::into_inner).clone()) })
     }
 }

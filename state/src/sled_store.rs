@@ -17,6 +17,7 @@ use std::{
 };
 
 use rayplat_engine::{
+    history::PastRun,
     journal::{self, Entry},
     provider::BoxFuture,
     store::{Delta, Meta, Object, StateStore, StoreError, Stored},
@@ -230,6 +231,10 @@ impl Inner {
         Ok(stored)
     }
 
+    fn history(&self) -> Result<Vec<PastRun>, StoreError> {
+        self.scan(keys::HISTORY)?.iter().map(|(_, value)| self.decode("a past run", value)).collect()
+    }
+
     fn scan(&self, prefix: &[u8]) -> Result<Vec<(InlineArray, InlineArray)>, StoreError> {
         self.db().scan_prefix(prefix).collect::<io::Result<_>>().map_err(|error| self.io(&error))
     }
@@ -282,6 +287,9 @@ impl Inner {
         for key in &delta.remove {
             batch.remove(keys::object(key));
         }
+        for run in &delta.runs {
+            batch.insert(keys::past(run.run), self.encode(run)?);
+        }
         for (key, _) in self.scan(keys::JOURNAL)? {
             batch.remove(key);
         }
@@ -302,5 +310,9 @@ impl StateStore for SledStore {
 
     fn compact(&self, delta: Delta) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(self.blocking(move |inner| inner.compact(&delta)))
+    }
+
+    fn history(&self) -> BoxFuture<'_, Result<Vec<PastRun>, StoreError>> {
+        Box::pin(self.blocking(Inner::history))
     }
 }

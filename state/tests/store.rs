@@ -59,7 +59,7 @@ fn entries(run: u64, from: u64, records: Vec<Record>) -> Vec<Entry> {
 }
 
 fn started(run: u64) -> Record {
-    Record::RunStarted { meta: meta(run), command: "up".into() }
+    Record::RunStarted { meta: meta(run), command: "up".into(), by: None }
 }
 
 /// The folder as it is on disk at this moment, as after a SIGKILL.
@@ -248,4 +248,21 @@ proptest! {
             prop_assert_eq!(journal::fold(&stored).unwrap(), model.clone());
         }
     }
+}
+
+#[test]
+fn past_runs_outlive_the_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = entries(1, 1, vec![started(1), create(1), created(1), Record::Closed { summary: Summary::default() }]);
+    let runs = rayplat_engine::history::Ledger::of(&all).take();
+    {
+        let store = SledStore::open(folder.path(), "test").unwrap();
+        block_on(store.append(all.clone())).unwrap();
+        let truth = Stored { checkpoint: Checkpoint::default(), journal: all };
+        let delta = journal::delta(&Checkpoint::default(), &journal::fold(&truth).unwrap());
+        block_on(store.compact(rayplat_engine::store::Delta { runs: runs.clone(), ..delta })).unwrap();
+    }
+    let store = SledStore::open(folder.path(), "test").unwrap();
+    assert_eq!(block_on(store.history()).unwrap(), runs);
+    assert_eq!(runs[0].deeds.len(), 1);
 }

@@ -3,6 +3,7 @@
 mod completions;
 mod down;
 mod graph;
+mod history;
 mod init;
 mod output;
 mod preview;
@@ -27,6 +28,7 @@ pub fn run(args: &Args) -> Result<Ending, Failure> {
         Command::Down => setup::runtime(global)?.block_on(down::run(global)),
         Command::Output { name } => setup::runtime(global)?.block_on(output::run(global, name.as_deref())),
         Command::State { command } => setup::runtime(global)?.block_on(state::run(global, command)),
+        Command::History { run, limit } => setup::runtime(global)?.block_on(history::run(global, *run, *limit)),
         Command::Graph { format } => graph::run(global, *format),
         Command::Validate => validate::run(global),
         Command::Schema => schema::run(),

@@ -160,7 +160,7 @@ fn ask(global: &Global, deed: Deed<'_>) -> bool {
         return true;
     }
     let approved = match deed {
-        Deed::Up | Deed::Saved(_) => matches!(answer("Apply? [y/N] ").as_str(), "y" | "Y" | "yes"),
+        Deed::Up | Deed::Saved(_) => confirm("Apply? [y/N] "),
         // Nothing brings back what is destroyed: one key is not enough.
         Deed::Down => answer("Destroy all this? Only `yes` is accepted: ") == "yes",
     };
@@ -168,6 +168,11 @@ fn ask(global: &Global, deed: Deed<'_>) -> bool {
         out("Nothing was changed.");
     }
     approved
+}
+
+/// A question that `y` agrees to.
+pub fn confirm(question: &str) -> bool {
+    matches!(answer(question).as_str(), "y" | "Y" | "yes")
 }
 
 /// Asks where it is seen, and reads a line; no answer is an empty one.

@@ -154,7 +154,7 @@ impl Session {
     }
 
     /// Runs reads side by side. Nothing is lost by stopping them: the first Ctrl-C ends the run.
-    async fn gather<T>(&mut self, reads: Vec<impl Future<Output = T>>) -> Result<Vec<T>, Error> {
+    pub(crate) async fn gather<T>(&mut self, reads: Vec<impl Future<Output = T>>) -> Result<Vec<T>, Error> {
         let mut level = self.interrupt.level.subscribe();
         let mut results = pin!(stream::iter(reads).buffer_unordered(self.options.parallelism.max(1)));
         let mut gathered = Vec::new();

@@ -14,12 +14,13 @@ use crate::{
     context::{Ctx, Job, Note, Shared},
     error::Error,
     event::{Event, Events},
+    history::Ledger,
     journal::{self, Entry, Record},
     limits::Limits,
     ops::Options,
     plan::StepId,
     provider::{Action, Registry},
-    store::{Checkpoint, ObjectKey, StateStore, StoreError},
+    store::{Checkpoint, Delta, ObjectKey, StateStore, StoreError},
     urn::Urn,
 };
 
@@ -43,6 +44,8 @@ pub(crate) struct Session {
     /// Sets this run's nonces apart from those of a run whose state was lost.
     opened_ms: u64,
     seq: u64,
+    /// The runs whose entries are in the journal.
+    ledger: Ledger,
     staged: Vec<Entry>,
     waiting: Vec<Event>,
     events: Events,
@@ -93,6 +96,7 @@ impl Session {
             pairs: HashMap::new(),
             stack: stack.to_owned(),
             store: store.clone(),
+            ledger: Ledger::of(&stored.journal),
             base: stored.checkpoint,
             opened_ms: options.clock.now_ms(),
             seq: 0,
@@ -137,6 +141,7 @@ impl Session {
         }
         let entries = std::mem::take(&mut self.staged);
         if self.writes && !entries.is_empty() {
+            entries.iter().for_each(|entry| self.ledger.note(entry));
             self.store.append(entries).await?;
         }
         for event in self.waiting.drain(..) {
@@ -148,7 +153,8 @@ impl Session {
     /// Moves the store's checkpoint to the present state.
     pub async fn compact(&mut self) -> Result<(), Error> {
         if self.writes {
-            self.store.compact(journal::delta(&self.base, &self.checkpoint)).await?;
+            let runs = self.ledger.take();
+            self.store.compact(Delta { runs, ..journal::delta(&self.base, &self.checkpoint) }).await?;
             self.base = self.checkpoint.clone();
         }
         Ok(())

@@ -8,6 +8,7 @@ use std::{
 
 use rayplat_engine::{
     event::Event,
+    history::PastRun,
     journal::Entry,
     provider::BoxFuture,
     store::{Delta, StateStore, StoreError, Stored},
@@ -33,6 +34,7 @@ fn compacted(stored: &mut Stored, delta: Delta) {
 #[derive(Default)]
 pub struct MemoryStore {
     pub stored: Mutex<Stored>,
+    pub history: Mutex<Vec<PastRun>>,
 }
 
 impl StateStore for MemoryStore {
@@ -49,9 +51,14 @@ impl StateStore for MemoryStore {
 
     fn compact(&self, delta: Delta) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async {
+            self.history.lock().unwrap().extend(delta.runs.clone());
             compacted(&mut self.stored.lock().unwrap(), delta);
             Ok(())
         })
+    }
+
+    fn history(&self) -> BoxFuture<'_, Result<Vec<PastRun>, StoreError>> {
+        Box::pin(async { Ok(self.history.lock().unwrap().clone()) })
     }
 }
 
@@ -71,6 +78,7 @@ pub enum Moment {
 #[derive(Default)]
 struct Disk {
     durable: Stored,
+    history: Vec<PastRun>,
     writes: usize,
     stop: Option<(usize, Moment)>,
     events: Option<mpsc::UnboundedReceiver<Event>>,
@@ -124,7 +132,7 @@ impl LossyStore {
         }
     }
 
-    async fn write(&self, apply: impl FnOnce(&mut Stored, bool)) -> Result<(), StoreError> {
+    async fn write(&self, apply: impl FnOnce(&mut Disk, bool)) -> Result<(), StoreError> {
         self.drain();
         let moment = {
             let mut disk = self.disk.lock().unwrap();
@@ -138,7 +146,7 @@ impl LossyStore {
             Some(Moment::Refused) => {
                 return Err(StoreError::Io { place: "memory".into(), reason: "no space left".into() });
             }
-            _ => apply(&mut self.disk.lock().unwrap().durable, moment == Some(Moment::Torn)),
+            _ => apply(&mut self.disk.lock().unwrap(), moment == Some(Moment::Torn)),
         }
         if moment.is_some() {
             self.stopped.send_replace(true);
@@ -154,22 +162,27 @@ impl StateStore for LossyStore {
     }
 
     fn append(&self, mut entries: Vec<Entry>) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.write(move |stored, torn| {
+        Box::pin(self.write(move |disk, torn| {
             if torn {
                 entries.truncate(entries.len() / 2);
             }
             for entry in &entries {
                 self.log.push(Item::Written(entry.record.clone()));
             }
-            stored.journal.append(&mut entries);
+            disk.durable.journal.append(&mut entries);
         }))
     }
 
     fn compact(&self, delta: Delta) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.write(move |stored, torn| {
+        Box::pin(self.write(move |disk, torn| {
             if !torn {
-                compacted(stored, delta);
+                disk.history.extend(delta.runs.clone());
+                compacted(&mut disk.durable, delta);
             }
         }))
+    }
+
+    fn history(&self) -> BoxFuture<'_, Result<Vec<PastRun>, StoreError>> {
+        Box::pin(async { Ok(self.disk.lock().unwrap().history.clone()) })
     }
 }

@@ -6,7 +6,7 @@ use rayplat_engine::{
     error::ProviderError,
 };
 
-use super::{Tags, call, tag_changes};
+use super::{STACK_TAG, Tags, call, tag_changes};
 
 pub(super) fn to_tags(tags: &Tags) -> Vec<Tag> {
     tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
@@ -24,6 +24,11 @@ pub(super) fn specification(kind: ResourceType, tags: &Tags) -> TagSpecification
 
 pub(super) fn filter(name: &str, value: &str) -> Filter {
     Filter::builder().name(name).values(value).build()
+}
+
+/// What carries the stack's tag.
+pub(super) fn of_stack(ctx: &Ctx) -> Filter {
+    filter(&format!("tag:{STACK_TAG}"), ctx.stack())
 }
 
 /// Turns one set of tags of an object into another.

@@ -7,12 +7,12 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::ProviderError,
     inputs, outputs,
-    provider::{Action, Created, Current, Marks, Observed, Provider, Reading, Recovered},
+    provider::{Action, Created, Current, Discovery, Marks, Observed, Provider, Reading, Recovered},
 };
 
 use super::{
-    Clients, SecurityGroupId, Tags, VpcId, all_tags, call,
-    ec2::{filter, from_tags, retag, specification},
+    Clients, SecurityGroupId, Tags, VpcId, all_tags, call, discovered,
+    ec2::{filter, from_tags, of_stack, retag, specification},
     found, gone_is_ok, marks, ownership, unexpected, users_tags, vanished,
 };
 
@@ -157,6 +157,16 @@ impl Provider for SecurityGroup {
             Some(group) => ownership(ctx, &from_tags(group.tags())).recovered(group.group_id().unwrap_or_default()),
             None => Recovered::Absent,
         })
+    }
+
+    async fn discover(&self, ctx: &Ctx) -> Discovery {
+        let answer = call(ctx, "ec2", "DescribeSecurityGroups", Repeat::Safe, || {
+            self.ec2.describe_security_groups().filters(of_stack(ctx)).max_results(1000).send()
+        })
+        .await?;
+        let groups = answer.security_groups().iter();
+        let found = groups.filter_map(|group| discovered(ctx, Self::TYPE, group.group_id()?, &from_tags(group.tags())));
+        Ok(Some(found.collect()))
     }
 
     fn expected(&self, _: Action) -> Duration {

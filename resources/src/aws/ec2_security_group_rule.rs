@@ -9,13 +9,13 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::ProviderError,
     inputs, outputs,
-    provider::{Created, Current, Marks, Observed, Provider, Reading, Recovered},
+    provider::{Created, Current, Discovery, Marks, Observed, Provider, Reading, Recovered},
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Clients, Ownership, SecurityGroupId, Tags, all_tags, call,
-    ec2::{filter, from_tags, retag, specification},
+    Clients, Ownership, SecurityGroupId, Tags, all_tags, call, discovered,
+    ec2::{filter, from_tags, of_stack, retag, specification},
     found, gone_is_ok, marks, ownership, unexpected, users_tags, vanished,
 };
 
@@ -264,5 +264,16 @@ impl Provider for SecurityGroupRule {
             Some(rule) => whose(rule).recovered(id(rule)),
             None => Recovered::Absent,
         })
+    }
+
+    async fn discover(&self, ctx: &Ctx) -> Discovery {
+        let answer = call(ctx, "ec2", "DescribeSecurityGroupRules", Repeat::Safe, || {
+            self.ec2.describe_security_group_rules().filters(of_stack(ctx)).max_results(1000).send()
+        })
+        .await?;
+        let rules = answer.security_group_rules().iter();
+        let found = rules
+            .filter_map(|rule| discovered(ctx, Self::TYPE, rule.security_group_rule_id()?, &from_tags(rule.tags())));
+        Ok(Some(found.collect()))
     }
 }

@@ -9,13 +9,14 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::ProviderError,
     inputs, outputs,
-    provider::{Created, Current, Marks, Observed, Provider, Reading, Recovered, ReplaceOrder},
+    provider::{Created, Current, Discovery, Marks, Observed, Provider, Reading, Recovered, ReplaceOrder},
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Clients, ClusterName, Tags, all_tags, call,
+    Clients, ClusterName, Tags, all_tags, call, discovered,
     eks::{from_tag_map, retag, split, tag_map},
+    eks_lists::{clusters_of_stack, principals},
     found, gone_is_ok, marks, ownership, unexpected, users_tags, vanished,
 };
 
@@ -255,5 +256,18 @@ impl Provider for AccessEntry {
             },
             None => Recovered::Absent,
         })
+    }
+
+    async fn discover(&self, ctx: &Ctx) -> Discovery {
+        let mut found = Vec::new();
+        for cluster in clusters_of_stack(ctx, &self.eks).await? {
+            for principal in principals(ctx, &self.eks, &cluster).await? {
+                if let Some(entry) = self.get(ctx, &cluster, &principal).await? {
+                    let id = format!("{cluster}/{principal}");
+                    found.extend(discovered(ctx, Self::TYPE, &id, &from_tag_map(entry.tags())));
+                }
+            }
+        }
+        Ok(Some(found))
     }
 }

@@ -10,14 +10,15 @@ use rayplat_engine::{
     context::{Ctx, Poll, Repeat},
     error::ProviderError,
     inputs, outputs,
-    provider::{Action, Created, Current, Marks, Observed, Provider, Reading, Recovered, ReplaceOrder},
+    provider::{Action, Created, Current, Discovery, Marks, Observed, Provider, Reading, Recovered, ReplaceOrder},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Clients, ClusterName, RoleArn, Tags, all_tags, call,
+    Clients, ClusterName, RoleArn, Tags, all_tags, call, discovered,
     eks::{Of, failed, follow_update, from_tag_map, retag, split, tag_map},
+    eks_lists::{addon_names, clusters_of_stack},
     found, gone_is_ok, marks, ownership, users_tags, vanished,
 };
 
@@ -317,6 +318,19 @@ impl Provider for Addon {
             }
             (whose, _) => whose.recovered(id),
         })
+    }
+
+    async fn discover(&self, ctx: &Ctx) -> Discovery {
+        let mut found = Vec::new();
+        for cluster in clusters_of_stack(ctx, &self.eks).await? {
+            for name in addon_names(ctx, &self.eks, &cluster).await? {
+                if let Some(addon) = self.get(ctx, &cluster, &name).await? {
+                    let id = format!("{cluster}/{name}");
+                    found.extend(discovered(ctx, Self::TYPE, &id, &from_tag_map(addon.tags())));
+                }
+            }
+        }
+        Ok(Some(found))
     }
 
     fn expected(&self, action: Action) -> Duration {

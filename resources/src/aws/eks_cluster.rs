@@ -13,14 +13,15 @@ use rayplat_engine::{
     context::{Ctx, Poll, Repeat},
     error::{ErrorClass, ProviderError},
     inputs, outputs,
-    provider::{Action, Created, Current, Marks, Observed, Provider, Reading, Recovered, ReplaceOrder},
+    provider::{Action, Created, Current, Discovery, Marks, Observed, Provider, Reading, Recovered, ReplaceOrder},
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
     Clients, ClusterArn, ClusterName, IssuerUrl, KeyArn, RoleArn, SecurityGroupId, SubnetId, Tags, VpcId, all_tags,
-    call,
+    call, discovered,
     eks::{Of, failed, follow_update, from_tag_map, retag, tag_map},
+    eks_lists::cluster_names,
     found, gone_is_ok,
     launch_template::same_members,
     marks, ownership, users_tags, vanished,
@@ -376,6 +377,16 @@ impl Provider for Cluster {
             }
             (whose, _) => whose.recovered(&inputs.name),
         })
+    }
+
+    async fn discover(&self, ctx: &Ctx) -> Discovery {
+        let mut found = Vec::new();
+        for name in cluster_names(ctx, &self.eks).await? {
+            if let Some(cluster) = self.get(ctx, &name).await? {
+                found.extend(discovered(ctx, Self::TYPE, &name, &from_tag_map(cluster.tags())));
+            }
+        }
+        Ok(Some(found))
     }
 
     fn expected(&self, action: Action) -> Duration {

@@ -13,13 +13,14 @@ use rayplat_engine::{
     context::{Ctx, Poll, Repeat},
     error::ProviderError,
     inputs, outputs,
-    provider::{Action, Created, Current, Marks, Observed, Provider, Reading, Recovered},
+    provider::{Action, Created, Current, Discovery, Marks, Observed, Provider, Reading, Recovered},
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Clients, ClusterName, LaunchTemplateId, RoleArn, SubnetId, Tags, all_tags, call,
+    Clients, ClusterName, LaunchTemplateId, RoleArn, SubnetId, Tags, all_tags, call, discovered,
     eks::{Of, failed, follow_update, from_tag_map, retag, split, tag_map},
+    eks_lists::{clusters_of_stack, node_group_names},
     found, gone_is_ok,
     launch_template::same_members,
     marks, ownership, users_tags, vanished,
@@ -375,6 +376,19 @@ impl Provider for NodeGroup {
             }
             (whose, _) => whose.recovered(id),
         })
+    }
+
+    async fn discover(&self, ctx: &Ctx) -> Discovery {
+        let mut found = Vec::new();
+        for cluster in clusters_of_stack(ctx, &self.eks).await? {
+            for name in node_group_names(ctx, &self.eks, &cluster).await? {
+                if let Some(group) = self.get(ctx, &cluster, &name).await? {
+                    let id = format!("{cluster}/{name}");
+                    found.extend(discovered(ctx, Self::TYPE, &id, &from_tag_map(group.tags())));
+                }
+            }
+        }
+        Ok(Some(found))
     }
 
     fn expected(&self, action: Action) -> Duration {

@@ -8,11 +8,11 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::ProviderError,
     inputs, outputs,
-    provider::{Created, Current, Marks, Observed, Provider, Reading, Recovered, ReplaceOrder},
+    provider::{Created, Current, Discovery, Marks, Observed, Provider, Reading, Recovered, ReplaceOrder},
 };
 
 use super::{
-    Clients, IssuerUrl, OidcProviderArn, Tags, all_tags, call, found, gone_is_ok,
+    Clients, IssuerUrl, OidcProviderArn, Tags, all_tags, call, discovered, found, gone_is_ok,
     iam::{from_tags, to_tags},
     marks, ownership, tag_changes, unexpected, users_tags, vanished,
 };
@@ -236,6 +236,20 @@ impl Provider for OidcProvider {
             Some(live) => ownership(ctx, &from_tags(live.tags())).recovered(arn),
             None => Recovered::Absent,
         })
+    }
+
+    async fn discover(&self, ctx: &Ctx) -> Discovery {
+        let answer = call(ctx, "iam", "ListOpenIDConnectProviders", Repeat::Safe, || {
+            self.iam.list_open_id_connect_providers().send()
+        })
+        .await?;
+        let mut found = Vec::new();
+        for arn in answer.open_id_connect_provider_list().iter().filter_map(|entry| entry.arn()) {
+            if let Some(live) = self.get(ctx, arn).await? {
+                found.extend(discovered(ctx, Self::TYPE, arn, &from_tags(live.tags())));
+            }
+        }
+        Ok(Some(found))
     }
 }
 

@@ -5,12 +5,12 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::ProviderError,
     inputs, outputs,
-    provider::{Action, Created, Current, Marks, Observed, Provider, Reading, Recovered},
+    provider::{Action, Created, Current, Discovery, Marks, Observed, Provider, Reading, Recovered},
 };
 use serde_json::Value;
 
 use super::{
-    Clients, RoleArn, RoleName, Tags, all_tags, call, found, gone_is_ok,
+    Clients, RoleArn, RoleName, Tags, all_tags, call, discovered, found, gone_is_ok,
     iam::{document, from_tags, to_tags},
     marks, ownership, policy, tag_changes, unexpected, users_tags, vanished,
 };
@@ -166,6 +166,28 @@ impl Provider for Role {
             Some(role) => ownership(ctx, &from_tags(role.tags())).recovered(name),
             None => Recovered::Absent,
         })
+    }
+
+    async fn discover(&self, ctx: &Ctx) -> Discovery {
+        let mut found = Vec::new();
+        let mut marker = None;
+        loop {
+            let page =
+                call(ctx, "iam", "ListRoles", Repeat::Safe, || self.iam.list_roles().set_marker(marker.clone()).send())
+                    .await?;
+            // A list of roles has no tags. Every role of a platform begins with its name, cut
+            // as `unique_name` cuts it.
+            let begins = |role: &&aws_sdk_iam::types::Role| role.role_name().starts_with(ctx.stack());
+            for role in page.roles().iter().filter(begins) {
+                if let Some(role) = self.get(ctx, role.role_name()).await? {
+                    found.extend(discovered(ctx, Self::TYPE, role.role_name(), &from_tags(role.tags())));
+                }
+            }
+            marker = page.marker().filter(|_| page.is_truncated()).map(str::to_owned);
+            if marker.is_none() {
+                return Ok(Some(found));
+            }
+        }
     }
 
     fn expected(&self, _: Action) -> std::time::Duration {

@@ -14,13 +14,13 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::{ErrorClass, ProviderError},
     inputs, outputs,
-    provider::{Action, Created, Current, Marks, Observed, Provider, Reading, Recovered},
+    provider::{Action, Created, Current, Discovery, Marks, Observed, Provider, Reading, Recovered},
 };
 use serde_json::Value;
 
 use super::{
-    Clients, KeyArn, KeyId, Ownership, Tags, all_tags, call, call_fresh, found, marks, ownership, policy, tag_changes,
-    unexpected, users_tags, vanished,
+    Clients, KeyArn, KeyId, Ownership, Tags, all_tags, call, call_fresh, discovered, found, marks, ownership, policy,
+    tag_changes, unexpected, users_tags, vanished,
 };
 
 inputs! {
@@ -346,6 +346,33 @@ impl Provider for Key {
             });
         }
         self.search(ctx).await
+    }
+
+    async fn discover(&self, ctx: &Ctx) -> Discovery {
+        let (mut found, mut marker) = (Vec::new(), None);
+        loop {
+            let page = call(ctx, "kms", "ListKeys", Repeat::Safe, || {
+                self.kms.list_keys().limit(1000).set_marker(marker.clone()).send()
+            })
+            .await?;
+            for id in page.keys().iter().filter_map(|key| key.key_id()) {
+                let tags = match self.tags(ctx, id).await {
+                    Ok(tags) => tags.unwrap_or_default(),
+                    // A policy that shuts us out is not the one that we gave.
+                    Err(error) if error.class == ErrorClass::Denied => continue,
+                    Err(error) => return Err(error),
+                };
+                if let Some(key) = discovered(ctx, Self::TYPE, id, &tags)
+                    && self.get(ctx, id).await?.is_some()
+                {
+                    found.push(key);
+                }
+            }
+            marker = page.next_marker().filter(|_| page.truncated()).map(str::to_owned);
+            if marker.is_none() {
+                return Ok(Some(found));
+            }
+        }
     }
 }
 

@@ -16,13 +16,13 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::ProviderError,
     inputs, outputs,
-    provider::{Created, Current, Marks, Observed, Provider, Reading, Recovered},
+    provider::{Created, Current, Discovery, Marks, Observed, Provider, Reading, Recovered},
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Clients, KeyArn, LaunchTemplateId, SecurityGroupId, Tags, all_tags, call,
-    ec2::{from_tags, retag, specification, to_tags},
+    Clients, KeyArn, LaunchTemplateId, SecurityGroupId, Tags, all_tags, call, discovered,
+    ec2::{from_tags, of_stack, retag, specification, to_tags},
     found, gone_is_ok, marks, ownership, unexpected, users_tags, vanished,
 };
 
@@ -334,6 +334,18 @@ impl Provider for LaunchTemplate {
             }
             None => Recovered::Absent,
         })
+    }
+
+    async fn discover(&self, ctx: &Ctx) -> Discovery {
+        let answer = call(ctx, "ec2", "DescribeLaunchTemplates", Repeat::Safe, || {
+            self.ec2.describe_launch_templates().filters(of_stack(ctx)).max_results(200).send()
+        })
+        .await?;
+        let templates = answer.launch_templates().iter();
+        let found = templates.filter_map(|template| {
+            discovered(ctx, Self::TYPE, template.launch_template_id()?, &from_tags(template.tags()))
+        });
+        Ok(Some(found.collect()))
     }
 }
 

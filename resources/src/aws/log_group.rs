@@ -8,12 +8,12 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::{ErrorClass, ProviderError},
     inputs, outputs,
-    provider::{Action, Created, Current, Marks, Observed, Provider, Reading, Recovered, ReplaceOrder},
+    provider::{Action, Created, Current, Discovery, Marks, Observed, Provider, Reading, Recovered, ReplaceOrder},
 };
 
 use super::{
-    Clients, KeyArn, LogGroupArn, Ownership, STACK_TAG, Tags, all_tags, call, call_fresh, found, gone_is_ok, marks,
-    ownership, tag_changes, unexpected, users_tags, vanished,
+    Clients, KeyArn, LogGroupArn, Ownership, STACK_TAG, Tags, all_tags, call, call_fresh, discovered, found,
+    gone_is_ok, marks, ownership, tag_changes, unexpected, users_tags, vanished,
 };
 
 inputs! {
@@ -347,6 +347,28 @@ impl Provider for LogGroup {
             return Ok(Recovered::OfThisStack(name.clone()));
         }
         Ok(owner.recovered(name))
+    }
+
+    async fn discover(&self, ctx: &Ctx) -> Discovery {
+        let (mut found, mut token) = (Vec::new(), None);
+        loop {
+            let page = call(ctx, "logs", "DescribeLogGroups", Repeat::Safe, || {
+                self.logs.describe_log_groups().set_next_token(token.clone()).send()
+            })
+            .await?;
+            // A list of groups has no tags; a platform's have its name in theirs.
+            for group in page.log_groups() {
+                let name = group.log_group_name().unwrap_or_default();
+                if name.contains(ctx.stack()) {
+                    let tags = self.tags(ctx, &arn_of(group)?).await?.unwrap_or_default();
+                    found.extend(discovered(ctx, Self::TYPE, name, &tags));
+                }
+            }
+            token = page.next_token().map(str::to_owned);
+            if token.is_none() {
+                return Ok(Some(found));
+            }
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod eks;
 pub mod eks_access_entry;
 pub mod eks_addon;
 pub mod eks_cluster;
+mod eks_lists;
 pub mod eks_node_group;
 mod errors;
 mod iam;
@@ -40,7 +41,9 @@ pub use call::{call, unexpected};
 pub use clients::{Clients, Identity};
 pub use connect::{Connect, connect, resolve_principal, with_keys};
 pub use errors::classify;
-pub use ownership::{NONCE_TAG, Ownership, STACK_TAG, Tags, URN_TAG, all_tags, marks, ownership, users_tags};
+pub use ownership::{
+    GENERATION_TAG, NONCE_TAG, Ownership, STACK_TAG, Tags, URN_TAG, all_tags, discovered, marks, ownership, users_tags,
+};
 use rayplat_engine::provider::Registry;
 pub use tag_changes::{TagChanges, tag_changes};
 pub use time_scale::{TIME_SCALE_HEADER, TimeScale};

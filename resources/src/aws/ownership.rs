@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use rayplat_engine::{
     context::Ctx,
-    provider::{Marks, Recovered},
+    provider::{Discovered, Marks, Recovered},
+    urn::Urn,
 };
 
 /// Tags by key.
@@ -18,12 +19,16 @@ pub const URN_TAG: &str = "rayplat:urn";
 /// The nonce of the intent that made the object.
 pub const NONCE_TAG: &str = "rayplat:nonce";
 
+/// Which object of the resource it is: 0, then one more for each replacement.
+pub const GENERATION_TAG: &str = "rayplat:generation";
+
 /// The user's tags and ours.
 pub fn all_tags(ctx: &Ctx, tags: &Tags) -> Tags {
     let mut all = tags.clone();
     all.insert(STACK_TAG.to_owned(), ctx.stack().to_owned());
     all.insert(URN_TAG.to_owned(), ctx.urn().to_string());
     all.insert(NONCE_TAG.to_owned(), ctx.nonce().to_owned());
+    all.insert(GENERATION_TAG.to_owned(), ctx.generation().to_string());
     all
 }
 
@@ -44,6 +49,20 @@ pub enum Ownership {
     OfThisStack,
     /// Somebody else's.
     Foreign,
+}
+
+/// The object with these tags, if it is one of the context's stack and kind.
+pub fn discovered(ctx: &Ctx, kind: &str, id: &str, tags: &Tags) -> Option<Discovered> {
+    let urn: Urn = tags.get(URN_TAG)?.parse().ok()?;
+    if tags.get(STACK_TAG)? != ctx.stack() || urn.kind() != kind {
+        return None;
+    }
+    Some(Discovered {
+        urn,
+        generation: tags.get(GENERATION_TAG).and_then(|text| text.parse().ok()).unwrap_or_default(),
+        nonce: tags.get(NONCE_TAG).cloned().unwrap_or_default(),
+        id: id.to_owned(),
+    })
 }
 
 /// Reads the ownership tags.

@@ -1,28 +1,11 @@
-//! `rayplat state list|show`
+//! `rayplat state list`
 
-use rayplat_engine::{
-    store::{Checkpoint, Object, Phase},
-    urn::Urn,
-};
+use rayplat_engine::store::{Checkpoint, Object, Phase};
 use serde_json::json;
 
-use crate::{
-    args::{Global, StateCommand},
-    exit::{Ending, Failure},
-    report::out,
-    setup,
-};
+use crate::{args::Global, report::out};
 
-pub async fn run(global: &Global, command: &StateCommand) -> Result<Ending, Failure> {
-    let state = setup::stored(global, "state").await?;
-    match command {
-        StateCommand::List => list(global, &state),
-        StateCommand::Show { urn } => show(global, &state, urn)?,
-    }
-    Ok(Ending::Done)
-}
-
-fn list(global: &Global, state: &Checkpoint) {
+pub fn run(global: &Global, state: &Checkpoint) {
     if global.json {
         let objects: Vec<_> = state.objects.values().map(brief).collect();
         out(&json!({"meta": state.meta, "objects": objects}).to_string());
@@ -54,22 +37,4 @@ fn phase(object: &Object) -> &'static str {
         Phase::Deleting { .. } => "being deleted",
         Phase::Broken { .. } => "broken",
     }
-}
-
-fn show(global: &Global, state: &Checkpoint, text: &str) -> Result<(), Failure> {
-    let found: Vec<&Object> = match text.parse::<Urn>() {
-        Ok(urn) => state.generations(&urn).collect(),
-        Err(_) => Vec::new(),
-    };
-    if found.is_empty() {
-        return Err(Failure::Usage {
-            message: format!("the state has no resource `{text}`"),
-            hint: "`rayplat state list` shows what there is.".to_owned(),
-        });
-    }
-    for object in found {
-        let value = serde_json::to_value(object).unwrap_or_default();
-        out(&if global.json { value.to_string() } else { format!("{value:#}") });
-    }
-    Ok(())
 }
