@@ -70,6 +70,12 @@ pub struct Global {
     /// rehearsal, the folder of state and account; default: .rayplat/rehearsal
     #[arg(long, global = true, value_name = "DIR")]
     pub state: Option<PathBuf>,
+    /// In a rehearsal: write the least IAM policy for the platform's whole life
+    #[arg(long, global = true, value_name = "FILE")]
+    pub policy_out: Option<PathBuf>,
+    /// In a rehearsal: refuse every call that this IAM policy does not allow
+    #[arg(long, global = true, value_name = "FILE")]
+    pub enforce: Option<PathBuf>,
     /// Show every input of what is to be made
     #[arg(short, long, global = true)]
     pub verbose: bool,

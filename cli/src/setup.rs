@@ -29,6 +29,7 @@ use tokio::runtime::Runtime;
 use crate::{
     args::{Global, Planning},
     exit::Failure,
+    report::policy,
 };
 
 /// The emulated account's digits, unless somebody asks for others.
@@ -170,6 +171,12 @@ fn check_place(global: &Global, loaded: &Loaded) -> Result<(), Failure> {
             hint: "The manifest says where a platform stands: change it there, or leave --region out.".to_owned(),
         });
     }
+    if !global.rehearse && (global.policy_out.is_some() || global.enforce.is_some()) {
+        return Err(Failure::Usage {
+            message: "--policy-out and --enforce are of the emulated account".to_owned(),
+            hint: "Add --rehearse; on AWS the account's own policies are in force.".to_owned(),
+        });
+    }
     if global.rehearse && (global.endpoint_url.is_some() || global.profile.is_some()) {
         return Err(Failure::Usage {
             message:
@@ -204,6 +211,9 @@ fn account(global: &Global, access: Access, loaded: &Loaded) -> Result<Rehearsal
         Rehearsal::open(&folder, &seed, now)?
     };
     seed_network(&account, loaded)?;
+    if let Some(file) = &global.enforce {
+        account.enforce(policy::read(file)?);
+    }
     Ok(account)
 }
 

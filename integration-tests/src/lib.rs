@@ -1,6 +1,7 @@
 //! A platform on an emulated account, for tests: up, down, preview, and questions to
 //! the account.
 
+pub mod operations;
 pub mod python;
 
 use std::sync::Arc;
@@ -51,7 +52,7 @@ impl World {
             &Seed { account_id: "123456789012".into(), region: "us-east-1".into(), seed },
             START_MS,
         );
-        let loaded = load(QUICKSTART);
+        let loaded = load(QUICKSTART).manifest;
         let subnets: Vec<&str> = loaded.network.subnet_ids.iter().map(String::as_str).collect();
         let seeded = account
             .with_account(|account| ec2::seed_network(account, Some(&loaded.network.vpc_id), &subnets, "10.0.0.0/16"));
@@ -126,7 +127,8 @@ impl World {
             region: "us-east-1".into(),
             caller_arn: CALLER.into(),
         };
-        platform::build(&load(text), &setting).unwrap_or_else(|error| panic!("the platform cannot be built: {error}"))
+        platform::build(&load(text).manifest, &setting)
+            .unwrap_or_else(|error| panic!("the platform cannot be built: {error}"))
     }
 }
 
@@ -134,9 +136,10 @@ impl World {
 pub const CALLER: &str = "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/us-east-1/\
                           AWSReservedSSO_AdministratorAccess_0123456789abcdef";
 
-fn load(text: &str) -> manifest::Resolved {
+/// Reads a manifest on the day when tests begin.
+pub fn load(text: &str) -> manifest::Loaded {
     let today = "2026-11-24".parse().unwrap_or_else(|error| panic!("{error}"));
-    manifest::load("quickstart.yaml", text.as_bytes(), today).unwrap_or_else(|found| panic!("{found}")).manifest
+    manifest::load("quickstart.yaml", text.as_bytes(), today).unwrap_or_else(|found| panic!("{found}"))
 }
 
 /// What went wrong in a run, for messages.

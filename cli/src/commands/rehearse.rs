@@ -8,7 +8,7 @@ use crate::{
     args::{Global, RehearseCommand},
     exit::{Ending, Failure},
     interrupt::Signals,
-    report::out,
+    report::{out, policy},
     setup,
 };
 
@@ -30,6 +30,9 @@ pub fn run(global: &Global, command: &RehearseCommand) -> Result<Ending, Failure
         let rehearsal = Rehearsal::in_memory(&seed, now);
         if let Some(loaded) = &loaded {
             setup::seed_network(&rehearsal, loaded)?;
+        }
+        if let Some(file) = &global.enforce {
+            rehearsal.enforce(policy::read(file)?);
         }
         let listener = TcpListener::bind(listen).await.map_err(io)?;
         let address = listener.local_addr().map_err(io)?;

@@ -15,6 +15,7 @@ use crate::{
     interrupt, plan_file,
     report::{
         self, Message, Phase, Reporter, cost, out,
+        policy::{self, Permissions},
         rehearsal::{self, Before},
         tree,
     },
@@ -107,12 +108,14 @@ pub async fn apply(global: &Global, world: &World, deed: Deed<'_>) -> Result<End
         }
         _ => None,
     };
-    if let Some(line) = prediction.as_ref().and_then(|prediction| serde_json::to_string(prediction).ok()) {
-        // The printer ends with the reporter, below.
-        drop(messages.send(Message::Json(line)));
-    }
+    let permissions = if saved.is_ok() { permissions(global, world, prediction.is_some()).await } else { Ok(None) };
+    let told = permissions.as_ref().ok().and_then(|learned| Some(learned.as_ref()?.event().to_string()));
+    let predicted = prediction.as_ref().and_then(|prediction| serde_json::to_string(prediction).ok());
+    // The printer ends with the reporter.
+    told.into_iter().chain(predicted).for_each(|line| drop(messages.send(Message::Json(line))));
     reporter.finish();
     saved?;
+    let permissions = permissions?;
     let report = match result {
         Ok(report) => report,
         Err(Error::Interrupted(_)) => return Ok(Ending::Interrupted),
@@ -123,6 +126,9 @@ pub async fn apply(global: &Global, world: &World, deed: Deed<'_>) -> Result<End
         if let Some(prediction) = &prediction {
             out(&rehearsal::render(prediction));
             out(&format!("Cost: {}.", cost.sentence()));
+        }
+        if let Some(permissions) = &permissions {
+            out(&permissions.text());
         }
         if deed != Deed::Down && report.summary.complete() {
             hints(world, &report);
@@ -143,6 +149,19 @@ async fn estimate(world: &World, deed: Deed<'_>) -> Result<Comparison, Failure> 
         Deed::Up | Deed::Saved(_) => cost::compare(world, &world.state, &world.platform.stack).await,
         Deed::Down => cost::compare(world, &world.state, &Stack::new(world.platform.stack.name())).await,
     }
+}
+
+/// What whoever runs this needs to be allowed: told after a rehearsal that did something,
+/// written whenever that was asked for.
+async fn permissions(global: &Global, world: &World, changed: bool) -> Result<Option<Permissions>, Failure> {
+    if world.rehearsal.is_none() || !(changed || global.policy_out.is_some()) {
+        return Ok(None);
+    }
+    let learned = policy::learn(global, world).await?;
+    if let Some(file) = &global.policy_out {
+        learned.write(file)?;
+    }
+    Ok(Some(learned))
 }
 
 fn hints(world: &World, report: &Report) {

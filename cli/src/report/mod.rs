@@ -5,6 +5,7 @@ pub mod drift;
 mod human;
 mod json;
 pub mod markdown;
+pub mod policy;
 pub mod rehearsal;
 mod reporter;
 pub mod section;

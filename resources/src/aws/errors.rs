@@ -120,6 +120,10 @@ fn class_of(status: u16, code: &str, message: &str) -> ErrorClass {
     if code.contains("AlreadyExists") || code.contains("Duplicate") {
         return ErrorClass::AlreadyExists;
     }
+    // EKS says so with status 400 of what it may not do in the caller's name.
+    if message.contains("not authorized to launch instances") || message.contains("due to missing permissions for") {
+        return ErrorClass::Denied;
+    }
     if matches!(status, 401 | 403)
         || code.contains("AccessDenied")
         || code.contains("Unauthorized")
@@ -173,6 +177,9 @@ pub fn hint_for(class: ErrorClass, code: &str, message: &str) -> Option<String> 
     if !by_code.is_empty() {
         return Some(by_code.to_owned());
     }
+    if let Some(hint) = missing_permission(message) {
+        return Some(hint);
+    }
     match class {
         ErrorClass::Denied => Some(
             "The caller may not do this. Grant the action named in the message, or use a profile that has it; then run \
@@ -191,9 +198,58 @@ pub fn hint_for(class: ErrorClass, code: &str, message: &str) -> Option<String> 
     }
 }
 
+/// Which permission a refusal names, and what to do. The texts: IAM user guide,
+/// "Troubleshoot access denied error messages", and EKS's own of what it does with the
+/// caller's permissions (terraform-aws-eks#823, aws-samples/terraform-eks-code#13).
+fn missing_permission(message: &str) -> Option<String> {
+    const AGAIN: &str = "then run the same command again; `rayplat up --rehearse` prints the whole policy";
+    if message.contains("not authorized to launch instances with this launch template") {
+        return Some(format!(
+            "Allow ec2:RunInstances on the instances, volumes, network interfaces, images, subnets, security groups and \
+             launch template of the node group, and ec2:CreateTags on what is launched, {AGAIN}."
+        ));
+    }
+    let quoted = message.split_once("due to missing permissions for '").and_then(|(_, rest)| rest.split('\'').next());
+    if let Some(action) = quoted {
+        return Some(format!("Allow {action} on EKS's service-linked role, {AGAIN}."));
+    }
+    let (_, rest) = message.split_once("is not authorized to perform: ")?;
+    let action = rest.split_whitespace().next()?;
+    let on = rest.split_once(" on resource: ").and_then(|(_, rest)| rest.split_whitespace().next());
+    let on = on.map_or_else(String::new, |arn| format!(" on {arn}"));
+    if rest.contains("explicit deny") {
+        return Some(format!("A policy denies {action}{on} explicitly: change that policy, or use another profile."));
+    }
+    Some(format!("Allow {action}{on}, {AGAIN}."))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_names_the_permission() {
+        let user = "User: arn:aws:sts::123456789012:assumed-role/deployer/ci is not authorized to perform: ";
+        let hint = |message: &str| hint_for(ErrorClass::Denied, "AccessDenied", message).unwrap_or_default();
+        let role = "arn:aws:iam::123456789012:role/x";
+        let why = "because no identity-based policy allows the iam:CreateRole action";
+        let plain = hint(&format!("{user}iam:CreateRole on resource: {role} {why}"));
+        assert!(plain.starts_with(&format!("Allow iam:CreateRole on {role}, then run")), "{plain}");
+        let everywhere =
+            hint(&format!("You are not authorized to perform this operation. {user}ec2:DescribeVpcs {why}"));
+        assert!(everywhere.starts_with("Allow ec2:DescribeVpcs, then run"), "{everywhere}");
+        let denied =
+            hint(&format!("{user}kms:CreateKey on resource: * with an explicit deny in a service control policy"));
+        assert!(denied.starts_with("A policy denies kms:CreateKey on * explicitly"), "{denied}");
+        let launch = hint("You are not authorized to launch instances with this launch template. Encoded");
+        assert!(launch.contains("ec2:RunInstances") && launch.contains("ec2:CreateTags"), "{launch}");
+        let linked = hint(
+            "Failed to create service linked role: AWSServiceRoleForAmazonEKSNodegroup due to missing permissions for \
+             'iam:CreateServiceLinkedRole'",
+        );
+        assert!(linked.starts_with("Allow iam:CreateServiceLinkedRole on"), "{linked}");
+        assert!(hint("not authorized").starts_with("The caller may not do this."));
+    }
 
     #[test]
     fn classes() {

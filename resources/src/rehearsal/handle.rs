@@ -2,7 +2,7 @@
 //! goes through them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::{
     Account, Seed,
     faults::{FaultKind, Faults, Passage, refusal},
+    permissions::{self, Need, Policy},
     store::{Late, Store},
     wire::{self, Call, WireRequest, WireResponse},
 };
@@ -90,6 +91,10 @@ struct Inside {
     /// Effects that come after their response was lost.
     late: Vec<Late>,
     requests: u64,
+    /// What the calls needed so far.
+    needed: BTreeSet<Need>,
+    /// What the caller may do; without it, everything.
+    policy: Option<Policy>,
     store: Option<Store>,
     /// Why the folder could not be written: until it can, calls are refused.
     unsaved: Option<String>,
@@ -160,6 +165,8 @@ impl Rehearsal {
             log: Vec::new(),
             late: Vec::new(),
             requests: 0,
+            needed: BTreeSet::new(),
+            policy: None,
             store,
             unsaved: None,
         };
@@ -211,6 +218,16 @@ impl Rehearsal {
     /// Puts faults in force in place of the present ones.
     pub fn set_faults(&self, faults: Faults) {
         self.lock().faults = faults;
+    }
+
+    /// From now on the caller may do what this policy allows, and nothing else.
+    pub fn enforce(&self, policy: Policy) {
+        self.lock().policy = Some(policy);
+    }
+
+    /// The permissions that the calls of this process needed, of those that were let through.
+    pub fn needed(&self) -> BTreeSet<Need> {
+        self.lock().needed.clone()
     }
 
     /// How often each operation was called, by service and operation.
@@ -299,6 +316,11 @@ impl Inside {
             let error = super::ApiError::new(500, "InternalFailure", reason.clone());
             return Reply::Response(wire::encode(&call, Err(error), &request_id));
         }
+        if let Some(error) = self.unauthorized(&call) {
+            self.keep(now, late_due);
+            self.note(&call, now, Some(error.code.clone()));
+            return Reply::Response(wire::encode(&call, Err(error), &request_id));
+        }
         let fault = self.faults.strike(&call);
         let takes_effect = fault.is_none_or(|kind| self.faults.takes_effect(kind));
         let answer = takes_effect.then(|| self.account.handle(&call.service, &call.operation, &call.params));
@@ -328,6 +350,18 @@ impl Inside {
             _ if lost => Reply::Lost,
             _ => Reply::Response(wire::encode(&call, answer, &request_id)),
         }
+    }
+
+    /// The refusal of a call that the policy does not allow; notes what the others need.
+    fn unauthorized(&mut self, call: &Call) -> Option<super::ApiError> {
+        if let Some(policy) = &self.policy
+            && let Some(error) = permissions::check(policy, &self.account, &call.service, &call.operation, &call.params)
+        {
+            return Some(error);
+        }
+        let needs = permissions::needs(&self.account, &call.service, &call.operation, &call.params);
+        self.needed.extend(needs);
+        None
     }
 
     fn note(&mut self, call: &Call, at_ms: u64, error: Option<String>) {

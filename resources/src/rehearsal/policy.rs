@@ -24,6 +24,15 @@ pub fn texts(value: Option<&Value>) -> Vec<&str> {
 /// Does `pattern` (with `*` and `?`) match `text`? Case matters not: actions and
 /// service names are compared so.
 pub fn matches(pattern: &str, text: &str) -> bool {
+    fits(pattern, text, |a, b| a.eq_ignore_ascii_case(&b))
+}
+
+/// The same where case matters: in ARNs and values.
+pub fn matches_exactly(pattern: &str, text: &str) -> bool {
+    fits(pattern, text, |a, b| a == b)
+}
+
+fn fits(pattern: &str, text: &str, same: fn(u8, u8) -> bool) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
     // Where the last star stands, and how much of the text it has eaten.
@@ -32,7 +41,7 @@ pub fn matches(pattern: &str, text: &str) -> bool {
         if p < pattern.len() && pattern[p] == b'*' {
             star = Some((p, t));
             p += 1;
-        } else if p < pattern.len() && (pattern[p] == b'?' || pattern[p].eq_ignore_ascii_case(&text[t])) {
+        } else if p < pattern.len() && (pattern[p] == b'?' || same(pattern[p], text[t])) {
             (p, t) = (p + 1, t + 1);
         } else if let Some((at, eaten)) = star {
             star = Some((at, eaten + 1));
@@ -135,6 +144,7 @@ mod tests {
         for (pattern, text, expected) in [
             ("kms:*", "kms:Encrypt", true),
             ("kms:Enc*t", "KMS:encrypt", true),
+            ("kms:enc*t", "kms:Encrypt", true),
             ("kms:Encrypt", "kms:EncryptX", false),
             ("a?c*", "abc", true),
             ("a?c", "ac", false),
@@ -144,6 +154,7 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
         }
+        assert!(matches_exactly("role/a-*", "role/a-b") && !matches_exactly("role/a-*", "role/A-b"));
         // A pattern from a request must not take exponential time.
         assert!(!matches(&"*a".repeat(200), &"a".repeat(199)));
     }

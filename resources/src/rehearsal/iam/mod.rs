@@ -17,7 +17,7 @@ use serde_json::Value;
 
 pub use document::is_aws_principal;
 pub use model::{Attachment, ManagedPolicy, OidcProvider, PolicyVersion, Role, State};
-pub use service_linked::ensure_service_linked;
+pub use service_linked::{ensure_service_linked, service_linked_name};
 pub use visible::{RoleProblem, usable_role};
 
 use super::{Account, ApiError};
