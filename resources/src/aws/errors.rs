@@ -216,7 +216,7 @@ fn missing_permission(message: &str) -> Option<String> {
     let (_, rest) = message.split_once("is not authorized to perform: ")?;
     let action = rest.split_whitespace().next()?;
     let on = rest.split_once(" on resource: ").and_then(|(_, rest)| rest.split_whitespace().next());
-    let on = on.map_or_else(String::new, |arn| format!(" on {arn}"));
+    let on = on.map_or_else(String::new, |arn| format!(" on {}", arn.trim_matches('"')));
     if rest.contains("explicit deny") {
         return Some(format!("A policy denies {action}{on} explicitly: change that policy, or use another profile."));
     }

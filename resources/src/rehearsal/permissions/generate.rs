@@ -110,6 +110,10 @@ fn generalised(resource: &str, action: &str, name: &str, known: &BTreeSet<String
         "iam" if account == "aws" => (*rest).to_owned(),
         "iam" => iam(rest, name),
         "eks" => eks(rest),
+        "s3" => match rest.split_once('/') {
+            Some((bucket, _)) => format!("{}/*", upto(bucket, name)),
+            None => upto(rest, name),
+        },
         "logs" if rest.starts_with("log-group::") => "log-group:*".to_owned(),
         "logs" | "kms" if rest.contains(name) => upto(rest, name),
         _ => drawn(rest, name, known),
@@ -138,7 +142,8 @@ fn eks(rest: &str) -> String {
     }
 }
 
-/// Everything up to the platform's name and the separator behind it, and what follows.
+/// Everything up to the platform's name and the separator behind it, and what follows. A
+/// name of somebody else's stands as it is.
 fn upto(rest: &str, name: &str) -> String {
     let end = rest.find(name).map_or(rest.len(), |at| at + name.len());
     match rest[end..].chars().next() {

@@ -47,6 +47,10 @@ pub(super) enum Shape {
     New(&'static str),
     /// The EC2 resources that are tagged.
     Tagged,
+    /// The bucket.
+    Bucket,
+    /// What is in the bucket.
+    Objects,
 }
 
 /// Stands for an id that is not known yet, or that AWS keeps to itself.
@@ -116,6 +120,8 @@ impl Shape {
             Self::LogGroup => arn(account, "logs", &format!("log-group:{}", param("logGroupName"))),
             Self::LogGroups => arn(account, "logs", "log-group::log-stream:"),
             Self::Ec2(kind, name) => ec2_arn(account, kind, param(name)),
+            Self::Bucket => format!("arn:{}:s3:::{}", account.partition(), param("Bucket")),
+            Self::Objects => format!("arn:{}:s3:::{}/*", account.partition(), param("Bucket")),
             Self::New(kind) => ec2_arn(account, kind, UNKNOWN),
             Self::Tagged => {
                 return texts(params, "ResourceId").iter().map(|id| ec2_arn(account, kind_of(id), id)).collect();

@@ -135,6 +135,9 @@ fn names_stay_and_drawn_ids_become_wildcards() {
         ("ec2:X", "arn:aws:ec2:us-east-1:123456789012:vpc/vpc-0abc", "arn:aws:ec2:us-east-1:*:vpc/vpc-0abc"),
         ("ec2:X", "arn:aws:ec2:us-east-1:123456789012:vpc/vpc-1", "arn:aws:ec2:us-east-1:*:vpc/*"),
         ("ec2:X", "arn:aws:ec2:us-east-1::image/ami-0", "arn:aws:ec2:us-east-1::image/*"),
+        ("s3:CreateBucket", "arn:aws:s3:::prod-backup-1a", "arn:aws:s3:::prod-*"),
+        ("s3:DeleteObject", "arn:aws:s3:::prod-backup-1a/*", "arn:aws:s3:::prod-*/*"),
+        ("s3:CreateBucket", "arn:aws:s3:::theirs", "arn:aws:s3:::theirs"),
         ("ec2:DescribeVpcs", "*", "*"),
     ] {
         assert_eq!(of(action, resource), expected);
