@@ -11,7 +11,7 @@ fn everything_goes() {
     let place = Place::new();
     place.ok(&["up", "--rehearse", "--yes"]);
     let ran = place.ok(&["down", "--rehearse", "--yes", "--json"]);
-    assert_eq!(ran.last_json()["summary"], summary(&[("deleted", 30)]));
+    assert_eq!(ran.last_json()["summary"], summary(&[("deleted", 33)]));
     let list = place.ok(&["state", "list", "--rehearse"]);
     assert!(list.stdout.ends_with("0 objects\n"), "{}", list.stdout);
     let again = place.ok(&["down", "--rehearse", "--yes", "--json"]);

@@ -11,7 +11,7 @@ fn changes_are_exit_code_2_and_nothing_is_made() {
     let place = Place::new();
     let ran = place.run(&["preview", "--rehearse"]);
     assert_eq!(ran.code, 2, "{}", ran.stderr);
-    assert!(ran.stdout.contains("30 to create."), "{}", ran.stdout);
+    assert!(ran.stdout.contains("33 to create."), "{}", ran.stdout);
     assert!(!place.file(".rayplat").exists(), "a preview leaves no state behind");
 }
 
@@ -20,8 +20,8 @@ fn json_is_one_object() {
     let ran = Place::new().run(&["preview", "--rehearse", "--json"]);
     assert_eq!(ran.code, 2);
     let value: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
-    assert_eq!(value["summary"], summary(&[("created", 30)]));
-    assert_eq!(value["steps"].as_array().unwrap().len(), 30);
+    assert_eq!(value["summary"], summary(&[("created", 33)]));
+    assert_eq!(value["steps"].as_array().unwrap().len(), 33);
     let cost = &value["cost"];
     assert_eq!((cost["currency"].as_str(), cost["hours_per_month"].as_u64()), (Some("USD"), Some(730)));
     assert_eq!(cost["before"]["total"]["now"]["high"], 0.0);
@@ -56,19 +56,26 @@ fn a_replacement_says_why_and_in_which_order() {
     place.write("rayplat.yaml", &QUICKSTART.replace("max: 10", "max: 10, instance_types: [m6g.2xlarge]"));
     let ran = place.run(&["preview", "--rehearse"]);
     assert_eq!(ran.code, 2);
-    let lines: Vec<&str> = ran.stdout.lines().skip(1).take(6).collect();
+    let lines: Vec<&str> = ran.stdout.lines().skip(1).take(11).collect();
     assert_eq!(
         lines,
         [
+            // Its tags follow the node group's new Auto Scaling group.
+            "aws:autoscaling:GroupTags",
+            "└─ +/- cpu  needs a new object, the new one before the old one goes, if it still differs then",
+            "        group:   needs a new object",
+            lines[3],
+            "        -> (known after apply)",
             "aws:eks:NodeGroup",
             "└─ +/- cpu  needs a new object, the new one before the old one goes",
             r#"        instance_types: ["m6g.xlarge"] -> ["m6g.2xlarge"]   needs a new object"#,
             "",
-            "1 to replace, 29 unchanged.",
-            lines[5],
+            "2 to replace, 31 unchanged.",
+            lines[10],
         ]
     );
-    assert!(lines[5].starts_with("Expected to take about "));
+    assert!(lines[3].starts_with("           \"eks-cpu-"), "{}", lines[3]);
+    assert!(lines[10].starts_with("Expected to take about "));
 }
 
 #[test]
@@ -91,7 +98,7 @@ fn a_plan_is_kept_for_its_owner_alone() {
     assert_eq!(plan["stack"], "production-ray-cluster");
     assert_eq!(plan["binding"]["account"], "123456789012");
     assert_eq!(plan["basis"]["run"], 0);
-    assert_eq!(plan["plan"]["steps"].as_array().unwrap().len(), 30);
+    assert_eq!(plan["plan"]["steps"].as_array().unwrap().len(), 33);
     let left: Vec<_> = std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "{left:?}");
 }
@@ -119,17 +126,17 @@ fn markdown_is_a_comment() {
             "",
             "| to create | to change | to replace | to delete | unchanged |",
             "|---:|---:|---:|---:|---:|",
-            "| 30 | 0 | 0 | 0 | 0 |",
+            "| 33 | 0 | 0 | 0 | 0 |",
             "",
         ]
     );
     assert!(ran.stdout.contains("#### Manifest: 1 warning (1)\n\n- **warning:** `rayplat.yaml:"), "{}", ran.stdout);
     assert!(ran.stdout.contains("#### Cost a month in US dollars"), "{}", ran.stdout);
-    assert!(ran.stdout.contains("<details><summary>Create (30)</summary>\n\n- `aws:ec2:LaunchTemplate/cpu`\n"));
+    assert!(ran.stdout.contains("<details><summary>Create (33)</summary>\n\n- `aws:autoscaling:GroupTags/cpu`\n"));
     assert!(ran.stderr.is_empty(), "all of it is in the comment: {}", ran.stderr);
     place.ok(&["up", "--rehearse", "--yes"]);
     let done = place.ok(&["preview", "--rehearse", "--format", "markdown"]);
-    assert!(done.stdout.contains("Nothing to do: 30 resources are as the manifest says."), "{}", done.stdout);
+    assert!(done.stdout.contains("Nothing to do: 33 resources are as the manifest says."), "{}", done.stdout);
 }
 
 #[test]
@@ -162,14 +169,14 @@ fn drift_is_exit_code_2_until_it_is_taken_up() {
                 "└─ ~   cluster  /aws/eks/production-ray-cluster/cluster",
                 "        retention_days: 7 -> 30",
                 "",
-                "1 of 30 objects have drifted.",
+                "1 of 33 objects have drifted.",
                 "`rayplat preview` shows what `up` would do about it.",
             ]
         );
     }
     place.ok(&["up", "--rehearse", "--yes"]);
     let none = place.ok(&["preview", "--rehearse", "--refresh-only"]);
-    assert!(none.stdout.ends_with("No drift: 30 objects are as recorded.\n"), "{}", none.stdout);
+    assert!(none.stdout.ends_with("No drift: 33 objects are as recorded.\n"), "{}", none.stdout);
 }
 
 #[test]
@@ -178,7 +185,7 @@ fn drift_for_programs_and_pull_requests() {
     let json = place.run(&["preview", "--rehearse", "--refresh-only", "--json"]);
     assert_eq!(json.code, 2);
     let found = json.last_json();
-    assert_eq!((found["drift"].as_bool(), found["checked"].as_u64()), (Some(true), Some(30)));
+    assert_eq!((found["drift"].as_bool(), found["checked"].as_u64()), (Some(true), Some(33)));
     assert_eq!(found["objects"][0]["urn"], "aws:logs:LogGroup/cluster");
     assert_eq!(
         found["objects"][0]["inputs"],

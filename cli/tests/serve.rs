@@ -23,7 +23,7 @@ fn up_and_down_by_endpoint_override() {
     let preview = run(&place, &served, &["preview"]).output().unwrap();
     assert_eq!(preview.status.code(), Some(0), "{}", String::from_utf8_lossy(&preview.stdout));
     let down = common::Ran::from(run(&place, &served, &["down", "--yes", "--json"]).output().unwrap());
-    assert_eq!(down.last_json()["summary"], summary(&[("deleted", 30)]));
+    assert_eq!(down.last_json()["summary"], summary(&[("deleted", 33)]));
     assert!(inventory(&served).values().all(|count| *count == 0), "{:?}", inventory(&served));
 }
 

@@ -12,7 +12,7 @@ fn list_and_show() {
     place.ok(&["up", "--rehearse", "--yes"]);
     let list = place.ok(&["state", "list", "--rehearse"]);
     assert!(list.stdout.contains("aws:eks:Cluster/main"), "{}", list.stdout);
-    assert!(list.stdout.ends_with("30 objects\n"));
+    assert!(list.stdout.ends_with("33 objects\n"));
     let shown = place.ok(&["state", "show", "aws:eks:NodeGroup/cpu", "--rehearse", "--json"]);
     assert_eq!(shown.last_json()["inputs"]["instance_types"][0], "m6g.xlarge");
     let ran = place.run(&["state", "show", "aws:eks:NodeGroup/nope", "--rehearse"]);
@@ -47,7 +47,7 @@ fn two_rehearsals_in_folders_of_their_own_know_nothing_of_each_other() {
     assert_eq!(place.run(&["preview", "--rehearse", "--state", "b"]).code, 2);
     place.ok(&["up", "--rehearse", "--yes", "--state", "b"]);
     place.ok(&["preview", "--rehearse", "--state", "a"]);
-    assert!(place.ok(&["state", "list", "--rehearse", "--state", "a"]).stdout.ends_with("30 objects\n"));
+    assert!(place.ok(&["state", "list", "--rehearse", "--state", "a"]).stdout.ends_with("33 objects\n"));
     assert!(!place.file(".rayplat").exists());
 }
 

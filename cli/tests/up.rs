@@ -12,15 +12,15 @@ fn twice_in_two_processes() {
     let first = place.ok(&["up", "--rehearse", "--yes", "--json"]);
     let last = first.last_json();
     assert_eq!(last["event"], "run_finished");
-    assert_eq!(last["summary"], summary(&[("created", 30)]));
+    assert_eq!(last["summary"], summary(&[("created", 33)]));
     for line in first.stdout.lines() {
         let event: serde_json::Value = serde_json::from_str(line).unwrap();
         assert!(event["event"].is_string(), "{line}");
     }
     let second = place.ok(&["up", "--rehearse", "--yes", "--json"]);
-    assert_eq!(second.last_json()["summary"], summary(&[("unchanged", 30)]));
+    assert_eq!(second.last_json()["summary"], summary(&[("unchanged", 33)]));
     let preview = place.ok(&["preview", "--rehearse"]);
-    assert!(preview.stdout.contains("Nothing to do: 30 resources"), "{}", preview.stdout);
+    assert!(preview.stdout.contains("Nothing to do: 33 resources"), "{}", preview.stdout);
 }
 
 #[test]
@@ -36,10 +36,10 @@ fn the_same_seed_gives_the_same_run() {
 #[test]
 fn it_ends_with_what_a_real_run_would_be() {
     let ran = Place::new().ok(&["up", "--rehearse", "--yes"]);
-    assert!(ran.stdout.contains("Done: 30 created."), "{}", ran.stdout);
+    assert!(ran.stdout.contains("Done: 33 created."), "{}", ran.stdout);
     assert!(ran.stdout.contains("A real run would take about "), "{}", ran.stdout);
     assert!(ran.stdout.contains("create aws:eks:Cluster/main"), "{}", ran.stdout);
-    assert!(ran.stdout.lines().any(|line| line.starts_with("Calls: ec2 ")), "{}", ran.stdout);
+    assert!(ran.stdout.lines().any(|line| line.starts_with("Calls: autoscaling 3, ec2 ")), "{}", ran.stdout);
     assert!(!ran.stdout.contains('\x1b'), "no colour without a terminal");
 }
 
@@ -59,7 +59,7 @@ fn a_changed_size_is_one_update() {
     place.ok(&["up", "--rehearse", "--yes"]);
     place.write("rayplat.yaml", &QUICKSTART.replace("max: 10", "max: 12"));
     let ran = place.ok(&["up", "--rehearse", "--yes", "--json"]);
-    assert_eq!(ran.last_json()["summary"], summary(&[("updated", 1), ("unchanged", 29)]));
+    assert_eq!(ran.last_json()["summary"], summary(&[("updated", 1), ("unchanged", 32)]));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_saved_plan_is_applied_without_a_question() {
     let place = planned();
     let ran = place.ok(&["up", "--rehearse", "--plan", "plan.json"]);
     assert!(ran.stdout.contains("scaling.max: 10 -> 12"), "{}", ran.stdout);
-    assert!(ran.stdout.contains("Done: 1 changed, 29 unchanged."), "{}", ran.stdout);
+    assert!(ran.stdout.contains("Done: 1 changed, 32 unchanged."), "{}", ran.stdout);
     let again = place.run(&["up", "--rehearse", "--plan", "plan.json"]);
     assert_eq!(again.code, 76, "{}", again.stderr);
     assert!(
@@ -134,7 +134,7 @@ fn a_saved_first_plan_makes_the_platform() {
     let place = Place::new();
     assert_eq!(place.run(&["preview", "--rehearse", "--out", "plan.json"]).code, 2);
     let ran = place.ok(&["up", "--rehearse", "--plan", "plan.json", "--json"]);
-    assert_eq!(ran.last_json()["summary"], summary(&[("created", 30)]));
+    assert_eq!(ran.last_json()["summary"], summary(&[("created", 33)]));
     place.ok(&["preview", "--rehearse"]);
 }
 
@@ -153,7 +153,7 @@ fn a_plan_is_outdated_by_drift_and_by_another_manifest() {
     assert!(ran.stderr.contains(why), "{}", ran.stderr);
     assert!(ran.stderr.contains("Nothing of the plan was applied."), "{}", ran.stderr);
     let preview = place.run(&["preview", "--rehearse"]);
-    assert!(preview.stdout.contains("2 to change, 28 unchanged."), "{}", preview.stdout);
+    assert!(preview.stdout.contains("2 to change, 31 unchanged."), "{}", preview.stdout);
 }
 
 #[test]

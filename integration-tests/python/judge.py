@@ -45,7 +45,7 @@ def walk(where, shape, value):
         "structure": dict, "list": list, "map": dict, "string": str, "boolean": bool,
         "integer": int, "long": int, "float": (int, float), "double": (int, float),
     }
-    if where.endswith("PolicyDocument") and isinstance(value, dict):
+    if where.endswith(("PolicyDocument", "PolicyVersion.Document")) and isinstance(value, dict):
         return  # botocore's own handler has decoded it already
     if where == "GetBucketLocation.LocationConstraint" and value is None:
         return  # us-east-1, as botocore's own handler reads it
@@ -114,7 +114,8 @@ def gone(call, code="ResourceNotFoundException", **params):
     until(f"the end of {params}", look)
 
 
-iam, kms, logs, ec2, eks, sts, s3 = (client(name) for name in ("iam", "kms", "logs", "ec2", "eks", "sts", "s3"))
+NAMES = ("iam", "kms", "logs", "ec2", "eks", "sts", "s3", "autoscaling", "sqs", "events")
+iam, kms, logs, ec2, eks, sts, s3, autoscaling, sqs, events = (client(name) for name in NAMES)
 TRUST = lambda service: json.dumps({
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}],
@@ -154,6 +155,42 @@ def judge_iam():
     check(len(pages) >= 3 and sum(len(page["Roles"]) for page in pages) >= 5, "pages of roles")
     for number in range(5):
         iam.delete_role(RoleName=f"page-{number}")
+
+
+def judge_policies():
+    document = lambda action: json.dumps({
+        "Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]})
+    arn = iam.create_policy(PolicyName="judge", Path="/a/", PolicyDocument=document("s3:Get*"), Description="d",
+                            Tags=[{"Key": "a", "Value": "b"}])["Policy"]["Arn"]
+    check(arn == f"arn:aws:iam::{ACCOUNT}:policy/a/judge", arn)
+    refused("EntityAlreadyExists", iam.create_policy, PolicyName="judge", PolicyDocument=document("s3:*"))
+    refused("MalformedPolicyDocument", iam.create_policy, PolicyName="other", PolicyDocument="{")
+    iam.tag_policy(PolicyArn=arn, Tags=[{"Key": "c", "Value": "d"}])
+    iam.untag_policy(PolicyArn=arn, TagKeys=["a"])
+    found = iam.get_policy(PolicyArn=arn)["Policy"]
+    check(found["Tags"] == [{"Key": "c", "Value": "d"}] and found["Description"] == "d", found)
+    check(iam.list_policy_tags(PolicyArn=arn)["Tags"] == found["Tags"], "tags")
+    for number in range(2, 6):
+        made = iam.create_policy_version(PolicyArn=arn, PolicyDocument=document(f"s3:Get{number}"), SetAsDefault=True)
+        check(made["PolicyVersion"]["VersionId"] == f"v{number}", made)
+    refused("LimitExceeded", iam.create_policy_version, PolicyArn=arn, PolicyDocument=document("s3:Get6"))
+    refused("DeleteConflict", iam.delete_policy_version, PolicyArn=arn, VersionId="v5")
+    iam.set_default_policy_version(PolicyArn=arn, VersionId="v2")
+    shown = iam.get_policy_version(PolicyArn=arn, VersionId="v2")["PolicyVersion"]
+    check(shown["IsDefaultVersion"] and shown["Document"]["Statement"][0]["Action"] == "s3:Get2", shown)
+    iam.create_role(RoleName="judge", AssumeRolePolicyDocument=TRUST("ec2.amazonaws.com"))
+    iam.attach_role_policy(RoleName="judge", PolicyArn=arn)
+    check([r["RoleName"] for r in iam.list_entities_for_policy(PolicyArn=arn)["PolicyRoles"]] == ["judge"], "entities")
+    refused("DeleteConflict", iam.delete_policy, PolicyArn=arn)
+    iam.detach_role_policy(RoleName="judge", PolicyArn=arn)
+    refused("DeleteConflict", iam.delete_policy, PolicyArn=arn)
+    for version in iam.list_policy_versions(PolicyArn=arn)["Versions"]:
+        if not version["IsDefaultVersion"]:
+            iam.delete_policy_version(PolicyArn=arn, VersionId=version["VersionId"])
+    check([p["Arn"] for p in iam.list_policies(Scope="Local")["Policies"]] == [arn], "list")
+    iam.delete_policy(PolicyArn=arn)
+    refused("NoSuchEntity", iam.get_policy, PolicyArn=arn)
+    iam.delete_role(RoleName="judge")
 
 
 def judge_oidc():
@@ -264,6 +301,59 @@ def judge_ec2():
     ec2.delete_launch_template(LaunchTemplateId=id)
 
 
+def judge_queues():
+    missing, held = "AWS.SimpleQueueService.NonExistentQueue", "AWS.SimpleQueueService.QueueDeletedRecently"
+    refused(missing, sqs.get_queue_url, QueueName="judge")
+    try:
+        sqs.get_queue_url(QueueName="judge")
+    except sqs.exceptions.QueueDoesNotExist as error:
+        check(error.response["Error"]["QueryErrorCode"] == "QueueDoesNotExist", error.response)
+    attributes = {"MessageRetentionPeriod": "300"}
+    url = sqs.create_queue(QueueName="judge", Attributes=attributes, tags={"a": "b"})["QueueUrl"]
+    check(sqs.create_queue(QueueName="judge", Attributes=attributes)["QueueUrl"] == url, "the same queue")
+    refused("QueueAlreadyExists", sqs.create_queue, QueueName="judge", Attributes={"MessageRetentionPeriod": "600"})
+    check(sqs.get_queue_url(QueueName="judge")["QueueUrl"] == url, "url")
+    shown = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    arn = shown["QueueArn"]
+    check(arn == f"arn:aws:sqs:us-east-1:{ACCOUNT}:judge" and shown["SqsManagedSseEnabled"] == "true", shown)
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    refused("InvalidAttributeValue", sqs.set_queue_attributes, QueueUrl=url, Attributes={"MessageRetentionPeriod": "1"})
+    refused("InvalidAttributeName", sqs.set_queue_attributes, QueueUrl=url, Attributes={"Nonsense": "1"})
+    check(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["Policy"])["Attributes"] == {"Policy": policy}, "policy")
+    sqs.tag_queue(QueueUrl=url, Tags={"c": "d"})
+    sqs.untag_queue(QueueUrl=url, TagKeys=["a"])
+    check(sqs.list_queue_tags(QueueUrl=url)["Tags"] == {"c": "d"}, "tags")
+    check(sqs.list_queues(QueueNamePrefix="jud")["QueueUrls"] == [url], "list")
+    judge_rules(arn)
+    sqs.delete_queue(QueueUrl=url)
+    refused(missing, sqs.list_queue_tags, QueueUrl=url)
+    patiently((held,), sqs.create_queue, QueueName="judge")
+    sqs.delete_queue(QueueUrl=url)
+
+
+def judge_rules(queue):
+    pattern = json.dumps({"source": ["aws.ec2"], "detail-type": ["EC2 Spot Instance Interruption Warning"]})
+    refused("ResourceNotFoundException", events.describe_rule, Name="judge")
+    refused("InvalidEventPatternException", events.put_rule, Name="judge", EventPattern='{"source": "aws.ec2"}')
+    arn = events.put_rule(Name="judge", EventPattern=pattern, Description="d", Tags=[{"Key": "a", "Value": "b"}])["RuleArn"]
+    events.put_rule(Name="judge", EventPattern=pattern, State="DISABLED")
+    found = events.describe_rule(Name="judge")
+    check(found["State"] == "DISABLED" and "Description" not in found and found["EventPattern"] == pattern, found)
+    failed = events.put_targets(Rule="judge", Targets=[{"Id": "q", "Arn": queue}, {"Id": "w", "Arn": "wrong"}])
+    check(failed["FailedEntryCount"] == 1 and failed["FailedEntries"][0]["TargetId"] == "w", failed)
+    check(events.list_targets_by_rule(Rule="judge")["Targets"] == [{"Id": "q", "Arn": queue}], "targets")
+    events.tag_resource(ResourceARN=arn, Tags=[{"Key": "c", "Value": "d"}])
+    events.untag_resource(ResourceARN=arn, TagKeys=["a"])
+    check(events.list_tags_for_resource(ResourceARN=arn)["Tags"] == [{"Key": "c", "Value": "d"}], "tags")
+    check([rule["Arn"] for rule in events.list_rules(NamePrefix="jud")["Rules"]] == [arn], "rules")
+    refused("ValidationException", events.delete_rule, Name="judge")
+    events.remove_targets(Rule="judge", Ids=["q"])
+    events.delete_rule(Name="judge")
+    refused("ResourceNotFoundException", events.list_tags_for_resource, ResourceARN=arn)
+
+
 def role(name, service, *policies):
     arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST(service))["Role"]["Arn"]
     for policy in policies:
@@ -313,6 +403,7 @@ def judge_eks():
     update_done(update)
     check(eks.describe_cluster(name="judge")["cluster"]["encryptionConfig"] == encryption, "encryption")
     judge_entries()
+    judge_associations()
     judge_groups(node_role)
     judge_addons()
     patiently(busy, eks.delete_cluster, name="judge")
@@ -352,12 +443,55 @@ def judge_groups(node_role):
     patiently(("InvalidParameterException",), eks.create_nodegroup, **params)
     refused("ResourceInUseException", eks.create_nodegroup, **params)
     until("the group", lambda: eks.describe_nodegroup(**group)["nodegroup"]["status"] == "ACTIVE")
+    judge_group_tags(eks.describe_nodegroup(**group)["nodegroup"]["resources"]["autoScalingGroups"][0]["name"])
     refused("ResourceInUseException", eks.delete_cluster, name="judge")
     update = eks.update_nodegroup_config(**group, scalingConfig={"minSize": 1, "desiredSize": 1, "maxSize": 3})["update"]
     update_done(update, nodegroupName="group")
     update = patiently(("ResourceInUseException",), eks.update_nodegroup_version, **group)["update"]
     update_done(update, nodegroupName="group")
     check(eks.describe_nodegroup(**group)["nodegroup"]["scalingConfig"]["maxSize"] == 3, "scaling")
+
+
+def judge_associations():
+    trust = json.dumps({
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"},
+                       "Action": ["sts:AssumeRole", "sts:TagSession"]}],
+    })
+    arns = [iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]["Arn"] for name in ("judge-a", "judge-b")]
+    params = dict(clusterName="judge", namespace="ray", serviceAccount="workers", roleArn=arns[0], tags={"a": "b"},
+                  clientRequestToken="p" * 40)
+    made = patiently(("InvalidParameterException",), eks.create_pod_identity_association, **params)["association"]
+    again = eks.create_pod_identity_association(**params)["association"]
+    check(again["associationId"] == made["associationId"], "the token is replayed")
+    refused("ResourceInUseException", eks.create_pod_identity_association, **{**params, "clientRequestToken": "q" * 40})
+    key = dict(clusterName="judge", associationId=made["associationId"])
+    other = f"arn:aws:iam::999999999999:role/target"
+    patiently(("InvalidParameterException",), eks.update_pod_identity_association, **key, roleArn=arns[1], targetRoleArn=other)
+    found = eks.describe_pod_identity_association(**key)["association"]
+    check(found["roleArn"] == arns[1] and found["targetRoleArn"] == other and found["tags"] == {"a": "b"}, found)
+    listed = eks.list_pod_identity_associations(clusterName="judge", namespace="ray", serviceAccount="workers")
+    check([a["associationId"] for a in listed["associations"]] == [made["associationId"]], listed)
+    check(not eks.list_pod_identity_associations(clusterName="judge", namespace="other")["associations"], "filter")
+    eks.delete_pod_identity_association(**key)
+    refused("ResourceNotFoundException", eks.describe_pod_identity_association, **key)
+    for name in ("judge-a", "judge-b"):
+        iam.delete_role(RoleName=name)
+
+
+def judge_group_tags(name):
+    group = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"][0]
+    check(group["MaxSize"] == 2 and len(group["Instances"]) == 1, group)
+    check({"eks:nodegroup-name", "k8s.io/cluster-autoscaler/enabled"} <= {tag["Key"] for tag in group["Tags"]}, group["Tags"])
+    tag = {"ResourceId": name, "ResourceType": "auto-scaling-group", "Key": "k", "Value": "v", "PropagateAtLaunch": False}
+    autoscaling.create_or_update_tags(Tags=[tag])
+    filters = [{"Name": "auto-scaling-group", "Values": [name]}, {"Name": "key", "Values": ["k"]}]
+    check(autoscaling.describe_tags(Filters=filters)["Tags"] == [tag], "group tags")
+    pages = list(autoscaling.get_paginator("describe_tags").paginate(PaginationConfig={"PageSize": 2}))
+    check(len(pages) == 3 and sum(len(page["Tags"]) for page in pages) == 6, "pages of group tags")
+    autoscaling.delete_tags(Tags=[{key: tag[key] for key in ("ResourceId", "ResourceType", "Key")}])
+    check(autoscaling.describe_tags(Filters=filters)["Tags"] == [], "group tags are gone")
+    refused("ValidationError", autoscaling.create_or_update_tags, Tags=[{**tag, "ResourceId": "nobody"}])
 
 
 def judge_addons():
@@ -492,7 +626,8 @@ def judge_objects(name, bucket):
     check(sum(len(page.get("DeleteMarkers", [])) for page in versions) == 1, versions)
 
 
-for judged in (judge_iam, judge_oidc, judge_kms_and_logs, judge_ec2, judge_eks, judge_prices, judge_s3):
+for judged in (judge_iam, judge_policies, judge_oidc, judge_kms_and_logs, judge_ec2, judge_queues, judge_eks, judge_prices,
+               judge_s3):
     judged()
 print(" ".join(sorted(called)))
 print(f"{checks} checks passed")

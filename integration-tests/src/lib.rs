@@ -167,10 +167,15 @@ pub fn leftovers(world: &World) -> Vec<String> {
             ("logs", "DescribeLogGroups", "logGroups"),
             ("ec2", "DescribeLaunchTemplates", "launchTemplates"),
             ("kms", "ListAliases", "Aliases"),
+            ("autoscaling", "DescribeTags", "Tags"),
+            ("sqs", "ListQueues", "QueueUrls"),
+            ("events", "ListRules", "Rules"),
         ] {
             let answer = ask(service, operation, json!({}));
             left.extend(list_of(&answer[list]).map(|_| format!("{service} {operation}")));
         }
+        let own = ask("iam", "ListPolicies", json!({"Scope": "Local"}));
+        left.extend(list_of(&own["Policies"]).map(|_| "iam policy".to_owned()));
         for name in list_of(&ask("eks", "ListClusters", json!({}))["clusters"]) {
             left.push("eks cluster".to_owned());
             for (operation, list) in [

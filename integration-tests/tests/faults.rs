@@ -13,7 +13,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// What the platform makes things with.
-const CREATES: [(&str, &str); 15] = [
+const CREATES: [(&str, &str); 16] = [
     ("iam", "CreateRole"),
     ("iam", "AttachRolePolicy"),
     ("iam", "PutRolePolicy"),
@@ -29,6 +29,7 @@ const CREATES: [(&str, &str); 15] = [
     ("eks", "CreateAccessEntry"),
     ("eks", "CreateAddon"),
     ("eks", "CreateNodegroup"),
+    ("autoscaling", "CreateOrUpdateTags"),
 ];
 
 #[test]

@@ -13,20 +13,25 @@ use rayplat_engine::{
     apply::Interrupt,
     context::SystemClock,
     event::{Event, Events},
+    input::Input,
     ops::{Engine, Options},
     plan::render::render,
     provider::Registry,
     retry::RetryPolicy,
     stack::Stack,
+    value::Expr,
 };
 use rayplat_integration_tests::{failures, python};
 use rayplat_resources::aws::{
-    self, Clients, PolicyArn, SubnetId, VpcId,
+    self, Clients, PolicyArn, SubnetId, Tags, VpcId,
+    autoscaling_group_tags::{GroupTags, GroupTagsArgs},
     ec2_security_group::{SecurityGroup, SecurityGroupArgs},
     ec2_security_group_rule::{SecurityGroupRule, SecurityGroupRuleArgs, Source},
     eks_cluster::{Cluster, ClusterArgs, EndpointAccess},
     eks_node_group::{NodeGroup, NodeGroupArgs, Scaling},
+    events_rule::{Rule, RuleArgs},
     iam_oidc_provider::{OidcProvider, OidcProviderArgs},
+    iam_policy::{Policy, PolicyArgs},
     iam_role::{Role, RoleArgs},
     iam_role_policy::{RolePolicy, RolePolicyArgs},
     iam_role_policy_attachment::{RolePolicyAttachment, RolePolicyAttachmentArgs},
@@ -34,13 +39,15 @@ use rayplat_resources::aws::{
     kms_key::{Key, KeyArgs},
     launch_template::{Disk, LaunchTemplate, LaunchTemplateArgs, Metadata},
     log_group::{LogGroup, LogGroupArgs},
+    sqs_queue::{Queue, QueueArgs},
 };
 use rayplat_state::MemoryStore;
 use serde_json::json;
 
 /// What moto 5.2.5 can do of what rayplat uses, kind by kind.
-const TABLE: [(&str, Result<(), &str>); 16] = [
+const TABLE: [(&str, Result<(), &str>); 21] = [
     ("aws:iam:Role", Ok(())),
+    ("aws:iam:Policy", Ok(())),
     ("aws:iam:RolePolicy", Ok(())),
     ("aws:iam:RolePolicyAttachment", Ok(())),
     ("aws:iam:OpenIdConnectProvider", Ok(())),
@@ -50,11 +57,15 @@ const TABLE: [(&str, Result<(), &str>); 16] = [
     ("aws:ec2:SecurityGroup", Ok(())),
     ("aws:ec2:SecurityGroupRule", Ok(())),
     ("aws:ec2:LaunchTemplate", Ok(())),
+    ("aws:autoscaling:GroupTags", Ok(())),
+    ("aws:sqs:Queue", Ok(())),
+    ("aws:events:Rule", Ok(())),
     ("aws:eks:Cluster", Ok(())),
     ("aws:eks:NodeGroup", Ok(())),
     ("aws:eks:Addon", Err("moto has no add-ons: HTML 404")),
     ("aws:eks:AccessEntry", Err("moto has no access entries: HTML 404")),
     ("aws:s3:Bucket", Err("moto ignores the tags of CreateBucket: whose the bucket is cannot be told")),
+    ("aws:eks:PodIdentityAssociation", Err("moto has no associations: HTML 404")),
     ("updates of clusters and node groups", Err("moto has no update records: HTML 404")),
 ];
 
@@ -120,6 +131,7 @@ fn stack(vpc: &str, subnets: &[String], description: &str) -> Stack {
     });
     let args = RolePolicyArgs { role: node_role.out.name().into(), name: "inline".into(), document: document.into() };
     stack.add::<RolePolicy>("node", args).unwrap();
+    own_policy(&mut stack, &node_role, description);
     let key_policy = json!({
         "Version": "2012-10-17",
         "Statement": [{
@@ -158,8 +170,30 @@ fn stack(vpc: &str, subnets: &[String], description: &str) -> Stack {
         ..SecurityGroupRuleArgs::default()
     };
     stack.add::<SecurityGroupRule>("inside", args).unwrap();
+    let tags = Tags::from([("k8s.io/cluster-autoscaler/node-template/label/on".to_owned(), description.to_owned())]);
+    let args = GroupTagsArgs { group: GROUP.into(), tags: tags.into() };
+    stack.add::<GroupTags>("group", args).unwrap();
+    queue_and_rule(&mut stack, description);
     cluster_and_nodes(&mut stack, subnets, &cluster_role, &node_role);
     stack
+}
+
+/// The description stands in the document, so that it makes a second version.
+fn own_policy(stack: &mut Stack, role: &rayplat_engine::stack::Added<Role>, description: &str) {
+    let document = json!({
+        "Version": "2012-10-17",
+        "Statement": [{"Sid": description, "Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}],
+    });
+    let args = PolicyArgs {
+        name_prefix: "own".into(),
+        path: "/on-moto/".into(),
+        description: "own".into(),
+        document: document.into(),
+        ..PolicyArgs::default()
+    };
+    let policy = stack.add::<Policy>("own", args).unwrap();
+    let args = RolePolicyAttachmentArgs { role: role.out.name().into(), policy_arn: policy.out.arn().into() };
+    stack.add::<RolePolicyAttachment>("own", args).unwrap();
 }
 
 fn cluster_and_nodes(
@@ -218,6 +252,39 @@ fn cluster_and_nodes(
     stack.add::<NodeGroup>("cpu", args).unwrap();
 }
 
+fn queue_and_rule(stack: &mut Stack, description: &str) {
+    let statement = json!({
+        "Sid": description, "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage",
+    });
+    let args = QueueArgs {
+        name_prefix: "on-moto".into(),
+        policy: Some(json!({"Version": "2012-10-17", "Statement": [statement]})).into(),
+        retention_seconds: 300.into(),
+        ..QueueArgs::default()
+    };
+    let queue = stack.add::<Queue>("events", args).unwrap();
+    let target = (Expr::Value("queue".into()), queue.out.arn().expr());
+    let args = RuleArgs {
+        name_prefix: "on-moto".into(),
+        description: description.into(),
+        pattern: json!({"source": ["aws.ec2"]}).into(),
+        targets: Input::expr(Expr::Object(vec![target])),
+        ..RuleArgs::default()
+    };
+    stack.add::<Rule>("events", args).unwrap();
+}
+
+/// An Auto Scaling group that somebody else made: moto has none behind its node groups.
+const GROUP: &str = "on-moto-group";
+
+async fn auto_scaling_group(clients: &Clients, subnet: &str) {
+    let configuration = clients.autoscaling.create_launch_configuration().launch_configuration_name(GROUP);
+    configuration.image_id("ami-12c6146b").instance_type("t3.micro").send().await.unwrap();
+    let group = clients.autoscaling.create_auto_scaling_group().auto_scaling_group_name(GROUP);
+    let group = group.launch_configuration_name(GROUP).min_size(0).max_size(1).vpc_zone_identifier(subnet);
+    group.send().await.unwrap();
+}
+
 async fn network(clients: &Clients) -> (String, Vec<String>) {
     let answer = clients.ec2.describe_subnets().send().await.unwrap();
     let subnets = answer.subnets();
@@ -255,6 +322,7 @@ async fn life(clients: &Clients) {
     };
     let engine = Engine::new(registry, Arc::new(MemoryStore::default()), options);
     let (vpc, subnets) = network(clients).await;
+    auto_scaling_group(clients, &subnets[0]).await;
     let wanted = stack(&vpc, &subnets, "first");
     // The table names each kind that is used here, and only those.
     let used: std::collections::BTreeSet<&str> = wanted.resources().map(|resource| resource.urn.kind()).collect();
@@ -269,12 +337,12 @@ async fn life(clients: &Clients) {
     let again = engine.preview(&wanted, Events::none()).await.unwrap();
     assert!(again.plan.is_empty(), "{}", render(&again.plan));
 
-    // Roles and the key change in place.
+    // Roles, policy, key, the group's tags, queue and rule change in place.
     let (events, reader) = Events::channel();
     let changed = stack(&vpc, &subnets, "second");
     let change = engine.up(&changed, events, Interrupt::default(), |_| true).await.unwrap();
     assert!(change.summary.complete(), "{:#?}", failures(&seen(reader)));
-    assert_eq!(change.summary.updated, 3);
+    assert_eq!(change.summary.updated, 7);
 
     let (events, reader) = Events::channel();
     let down = engine.down("on-moto", events, Interrupt::default(), |_| true).await.unwrap();

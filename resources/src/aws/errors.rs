@@ -99,6 +99,9 @@ fn class_of(status: u16, code: &str, message: &str) -> ErrorClass {
         "BucketNotEmpty" => return ErrorClass::Invalid,
         // S3 did not get the whole request in time: API error responses.
         "RequestTimeout" => return ErrorClass::Ambiguous,
+        // The name of a deleted queue is free again after 60 seconds.
+        "QueueDeletedRecently" | "AWS.SimpleQueueService.QueueDeletedRecently" => return ErrorClass::Busy,
+        "QueueNameExists" => return ErrorClass::AlreadyExists,
         _ => {}
     }
     if code.contains("LimitExceeded") || code.ends_with("QuotaExceededException") {
@@ -157,6 +160,8 @@ fn is_not_found(code: &str, message: &str) -> bool {
         || code.starts_with("NoSuch")
         || code.ends_with("NotFoundError")
         || code == "NotFound"
+        // SQS, by the name of the shape and by that of its older protocol.
+        || matches!(code, "QueueDoesNotExist" | "AWS.SimpleQueueService.NonExistentQueue")
         || (code == "ClientException" && message.contains("No cluster found for name"))
 }
 
@@ -284,6 +289,14 @@ mod tests {
             (409, "BucketNotEmpty", "The bucket you tried to delete is not empty", ErrorClass::Invalid),
             (409, "OperationAborted", "A conflicting conditional operation is in progress", ErrorClass::Busy),
             (503, "SlowDown", "Please reduce your request rate.", ErrorClass::Throttled),
+            (
+                400,
+                "AWS.SimpleQueueService.NonExistentQueue",
+                "The specified queue does not exist.",
+                ErrorClass::NotFound,
+            ),
+            (400, "AWS.SimpleQueueService.QueueDeletedRecently", "You must wait 60 seconds", ErrorClass::Busy),
+            (400, "QueueAlreadyExists", "A queue already exists with the same name", ErrorClass::AlreadyExists),
             (500, "ServiceFailure", "", ErrorClass::Ambiguous),
             (409, "LimitExceeded", "Cannot exceed quota for RolesPerAccount: 1000", ErrorClass::Quota),
         ];

@@ -57,6 +57,11 @@ fn id_of(inputs: &RolePolicyAttachmentInputs) -> String {
     format!("{}/{}", inputs.role, inputs.policy_arn)
 }
 
+/// True for `arn:PARTITION:iam::aws:policy/...`.
+fn of_aws(policy: &str) -> bool {
+    policy.split(':').nth(4) == Some("aws")
+}
+
 /// Role and policy of an id. Role names have no slash, policy ARNs may have several.
 fn parts(id: &str) -> Result<(&str, &str), ProviderError> {
     id.split_once('/').ok_or_else(|| {
@@ -77,8 +82,11 @@ impl Provider for RolePolicyAttachment {
 
     async fn create(&self, ctx: &Ctx, inputs: &Self::Inputs) -> Result<Created<()>, ProviderError> {
         let (role, policy) = (inputs.role.as_str(), inputs.policy_arn.as_str());
+        // A policy of the account's own may be as new as the role. AWS's never are: a wrong
+        // name fails at once.
+        let fresh = if of_aws(policy) { role } else { "" };
         // Attaching twice is the same as once, so an interrupted creation is simply done again.
-        call_fresh(ctx, "iam", "AttachRolePolicy", Repeat::Safe, role, || {
+        call_fresh(ctx, "iam", "AttachRolePolicy", Repeat::Safe, fresh, || {
             self.iam.attach_role_policy().role_name(role).policy_arn(policy).send()
         })
         .await?;
@@ -166,7 +174,7 @@ mod tests {
         let services = Scripted::new(move |_, params| {
             tries += 1;
             match tries {
-                _ if params["PolicyArn"] != "arn:aws:iam::aws:policy/B" => {
+                _ if params["PolicyArn"] == "arn:aws:iam::aws:policy/X" => {
                     Answer::refused(404, "NoSuchEntity", "Policy X does not exist or is not attachable.")
                 }
                 1 => Answer::refused(404, "NoSuchEntity", "The role with name node cannot be found."),
@@ -179,9 +187,26 @@ mod tests {
         let ctx = ctx(RolePolicyAttachment::TYPE, None);
         kind.create(&ctx, &inputs("node")).await.unwrap();
         assert_eq!(services.operations().len(), 3);
-        let wrong = RolePolicyAttachmentInputs { policy_arn: "X".into(), ..inputs("node") };
+        let wrong = RolePolicyAttachmentInputs { policy_arn: "arn:aws:iam::aws:policy/X".into(), ..inputs("node") };
         assert_eq!(kind.create(&ctx, &wrong).await.unwrap_err().class, ErrorClass::NotFound);
         assert_eq!(services.operations().len(), 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_policy_of_the_accounts_own_may_be_as_fresh_as_the_role() {
+        let mut tries = 0;
+        let services = Scripted::new(move |_, _| {
+            tries += 1;
+            match tries {
+                1 => Answer::refused(404, "NoSuchEntity", "Policy X does not exist or is not attachable."),
+                _ => json!({}).into(),
+            }
+        });
+        let own = "arn:aws:iam::123456789012:policy/X";
+        let inputs = RolePolicyAttachmentInputs { policy_arn: own.into(), ..inputs("node") };
+        let kind = RolePolicyAttachment::new(&services.clients());
+        kind.create(&ctx(RolePolicyAttachment::TYPE, None), &inputs).await.unwrap();
+        assert_eq!(services.operations().len(), 2);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! AWS kinds: one file a kind, one registration line a kind.
 
 mod absent;
+pub mod autoscaling_group_tags;
 mod call;
 mod clients;
 mod connect;
@@ -13,9 +14,12 @@ pub mod eks_addon;
 pub mod eks_cluster;
 mod eks_lists;
 pub mod eks_node_group;
+pub mod eks_pod_identity_association;
 mod errors;
+pub mod events_rule;
 mod iam;
 pub mod iam_oidc_provider;
+pub mod iam_policy;
 pub mod iam_role;
 pub mod iam_role_policy;
 pub mod iam_role_policy_attachment;
@@ -31,6 +35,7 @@ mod s3_config;
 mod s3_purge;
 #[cfg(all(test, feature = "rehearsal"))]
 mod scripted;
+pub mod sqs_queue;
 mod tag_changes;
 mod time_scale;
 pub mod tls_certificate;
@@ -52,6 +57,7 @@ pub use types::*;
 /// Every AWS kind, on these clients.
 pub fn register(registry: &mut Registry, clients: &Clients) {
     registry.add(iam_role::Role::new(clients));
+    registry.add(iam_policy::Policy::new(clients));
     registry.add(iam_role_policy_attachment::RolePolicyAttachment::new(clients));
     registry.add(iam_role_policy::RolePolicy::new(clients));
     registry.add(iam_oidc_provider::OidcProvider::new(clients));
@@ -66,6 +72,10 @@ pub fn register(registry: &mut Registry, clients: &Clients) {
     registry.add(eks_addon::Addon::new(clients));
     registry.add(eks_node_group::NodeGroup::new(clients));
     registry.add(s3_bucket::Bucket::new(clients));
+    registry.add(eks_pod_identity_association::PodIdentityAssociation::new(clients));
+    registry.add(autoscaling_group_tags::GroupTags::new(clients));
+    registry.add(sqs_queue::Queue::new(clients));
+    registry.add(events_rule::Rule::new(clients));
     // A rehearsal registers its own source of chains over this.
     registry.add(tls_certificate::IssuerCertificate::new(tls_certificate::NetworkChain::default()));
 }

@@ -285,11 +285,50 @@ pub fn has_instance_store(name: &str) -> bool {
     ALWAYS.contains(&family) || attributes.contains('d')
 }
 
+/// Sizes of instance stores, GB (10^9 bytes) in all, of the types with accelerators.
+/// Source: EC2's instance type pages, "Accelerated computing", instance store specifications.
+#[rustfmt::skip]
+const STORES: [(&str, u32); 34] = [
+    ("g4dn.xlarge", 125), ("g4dn.2xlarge", 225), ("g4dn.4xlarge", 225), ("g4dn.8xlarge", 900),
+    ("g4dn.12xlarge", 900), ("g4dn.16xlarge", 900),
+    ("g5.xlarge", 250), ("g5.2xlarge", 450), ("g5.4xlarge", 600), ("g5.8xlarge", 900),
+    ("g5.12xlarge", 3800), ("g5.16xlarge", 1900), ("g5.24xlarge", 3800), ("g5.48xlarge", 7600),
+    ("g6.xlarge", 250), ("g6.2xlarge", 450), ("g6.4xlarge", 600), ("g6.8xlarge", 900),
+    ("g6.12xlarge", 3760), ("g6.16xlarge", 1880), ("g6.24xlarge", 3760), ("g6.48xlarge", 7520),
+    ("g6e.xlarge", 250), ("g6e.2xlarge", 450), ("g6e.4xlarge", 600), ("g6e.8xlarge", 900),
+    ("g6e.12xlarge", 3800), ("g6e.16xlarge", 1900), ("g6e.24xlarge", 3800), ("g6e.48xlarge", 7600),
+    ("p4d.24xlarge", 8000), ("p5.48xlarge", 30_400),
+    ("trn1.2xlarge", 475), ("trn1.32xlarge", 7600),
+];
+
+/// The instance stores of a type, GB (10^9 bytes) in all; `None` where the table has not got it.
+#[must_use]
+pub fn instance_store_gb(name: &str) -> Option<u32> {
+    STORES.iter().find(|(known, _)| *known == name).map(|(_, gb)| *gb)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+
+    #[test]
+    fn stores_have_sizes_where_there_are_stores() {
+        assert!(STORES.iter().all(|(name, _)| has_instance_store(name)));
+        assert_eq!(instance_store_gb("g4dn.xlarge"), Some(125));
+        assert_eq!(instance_store_gb("m6g.xlarge"), None);
+    }
+
+    /// The rehearsal account has a table of its own, as AWS has.
+    #[cfg(feature = "rehearsal")]
+    #[test]
+    fn the_rehearsal_account_has_the_same_stores() {
+        let its = |name: &str| crate::rehearsal::ec2::instance_shape(name).and_then(|shape| shape.local_disks);
+        let both: Vec<_> = STORES.iter().filter_map(|(name, gb)| its(name).map(|(its, _)| (name, *gb, its))).collect();
+        assert!(both.len() > 20, "{both:?}");
+        assert!(both.iter().all(|(_, ours, its)| u64::from(*ours) == *its), "{both:?}");
+    }
 
     #[test]
     fn the_quickstart_types_are_known() {

@@ -11,5 +11,7 @@ pub mod manifest;
 mod outputs;
 mod policies;
 mod pools;
+mod scale_from_zero;
+pub mod termination;
 
 pub use build::{Platform, Setting, build};

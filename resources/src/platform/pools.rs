@@ -16,6 +16,7 @@ use super::{
         ResolvedPool as Pool,
         types::{Capacity, TaintEffect, VolumeType},
     },
+    scale_from_zero::{self, Nodes},
 };
 use crate::aws::{
     SubnetId,
@@ -71,9 +72,7 @@ pub(super) fn templates(
 /// configuration into this part.
 /// Source: <https://awslabs.github.io/amazon-eks-ami/nodeadm/doc/api/>
 fn node_config(pool: &Pool) -> Option<String> {
-    let stores = pool.instance_types.iter().all(|name| instance_types::has_instance_store(name));
-    let nodeadm = pool.ami.as_str().starts_with("AL2023");
-    (stores && nodeadm).then(|| {
+    uses_instance_stores(pool).then(|| {
         [
             "MIME-Version: 1.0",
             "Content-Type: multipart/mixed; boundary=\"BOUNDARY\"",
@@ -95,6 +94,12 @@ fn node_config(pool: &Pool) -> Option<String> {
     })
 }
 
+/// Whether instance stores hold what pods write.
+fn uses_instance_stores(pool: &Pool) -> bool {
+    let stores = pool.instance_types.iter().all(|name| instance_types::has_instance_store(name));
+    stores && pool.ami.as_str().starts_with("AL2023")
+}
+
 pub(super) fn node_groups(
     builder: &mut Builder<'_>,
     identity: &Identity,
@@ -107,11 +112,13 @@ pub(super) fn node_groups(
     for (name, pool) in &manifest.node_pools {
         let Some(template) = templates.get(name) else { continue };
         let mut group = |suffix: &str, capacity: Capacity, instance_types: &[String], scaling: Scaling| {
+            let labels = labels(name, pool, capacity);
+            let group_name = format!("{name}{suffix}");
             let added = builder.stack.add::<NodeGroup>(
-                &format!("{name}{suffix}"),
+                &group_name,
                 NodeGroupArgs {
                     cluster: cluster.cluster.out.name().into(),
-                    name_prefix: format!("{name}{suffix}").into(),
+                    name_prefix: group_name.as_str().into(),
                     role_arn: identity.node_role.role.out.arn().into(),
                     subnet_ids: subnets(manifest).into(),
                     instance_types: instance_types.to_vec().into(),
@@ -120,7 +127,7 @@ pub(super) fn node_groups(
                     scaling: scaling.into(),
                     template_id: template.out.id().into(),
                     template_version: template.out.latest_version().into(),
-                    labels: labels(name, pool, capacity).into(),
+                    labels: labels.clone().into(),
                     taints: taints(pool).into(),
                     max_unavailable_percentage: 33.into(),
                     tags: builder.tags().into(),
@@ -134,6 +141,14 @@ pub(super) fn node_groups(
             builder.after(&added, before.iter().cloned())?;
             // Without the rule the kubelets do not reach the control plane.
             builder.after(&added, [identity.node_group_rule.clone()])?;
+            let nodes = Nodes {
+                pool,
+                instance_types,
+                capacity_type: capacity_type(capacity),
+                labels: &labels,
+                on_instance_stores: uses_instance_stores(pool),
+            };
+            scale_from_zero::tag_group(builder, &group_name, &added, &nodes)?;
             Ok::<_, StackError>(added)
         };
         let primary = group(

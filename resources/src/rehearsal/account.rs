@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ApiError, ec2, eks, iam, kms, logs, pricing, s3, sts};
+use super::{ApiError, autoscaling, ec2, eks, events, iam, kms, logs, pricing, s3, sqs, sts};
 
 /// What an account is made from.
 #[derive(Debug, Clone)]
@@ -47,6 +47,15 @@ pub struct Account {
     /// Buckets and what is in them.
     #[serde(default)]
     pub s3: s3::State,
+    /// Tags of the groups behind node groups.
+    #[serde(default)]
+    pub autoscaling: autoscaling::State,
+    /// Queues.
+    #[serde(default)]
+    pub sqs: sqs::State,
+    /// Event rules.
+    #[serde(default)]
+    pub events: events::State,
 }
 
 /// One life-cycle duration that was drawn.
@@ -102,6 +111,9 @@ impl Account {
             ec2: ec2::State::default(),
             eks: eks::State::default(),
             s3: s3::State::default(),
+            autoscaling: autoscaling::State::default(),
+            sqs: sqs::State::default(),
+            events: events::State::default(),
         };
         iam::seed_caller(&mut account);
         account
@@ -122,7 +134,7 @@ impl Account {
     }
 
     /// Answers one API call. `service` is the SigV4 signing name (`eks`, `ec2`,
-    /// `iam`, `kms`, `logs`, `s3`, `sts`), `params` and the answer have the members of
+    /// `iam`, `kms`, `logs`, `s3`, `sts`, `autoscaling`, `sqs`, `events`), `params` and the answer have the members of
     /// the operation's shapes under their wire names; lists are arrays.
     ///
     /// # Errors
@@ -138,6 +150,9 @@ impl Account {
             "eks" => eks::call(self, operation, params),
             "pricing" => pricing::call(self, operation, params),
             "s3" => s3::call(self, operation, params),
+            "autoscaling" => autoscaling::call(self, operation, params),
+            "sqs" => sqs::call(self, operation, params),
+            "events" => events::call(self, operation, params),
             other => {
                 Err(ApiError::new(501, "NotImplemented", format!("The rehearsal account has no service {other}.")))
             }

@@ -172,8 +172,9 @@ pub(super) fn refusal(kind: FaultKind, service: &str) -> Option<ApiError> {
         FaultKind::Throttled => {
             let (code, message) = match service {
                 "ec2" => ("RequestLimitExceeded", "Request limit exceeded."),
-                "iam" | "sts" => ("Throttling", "Rate exceeded"),
+                "iam" | "sts" | "autoscaling" => ("Throttling", "Rate exceeded"),
                 "s3" => ("SlowDown", "Please reduce your request rate."),
+                "sqs" => ("RequestThrottled", "Request is throttled."),
                 _ => ("ThrottlingException", "Rate exceeded"),
             };
             let status = match service {
@@ -196,7 +197,7 @@ pub(super) fn refusal(kind: FaultKind, service: &str) -> Option<ApiError> {
         FaultKind::Unavailable => {
             let code = match service {
                 "ec2" => "Unavailable",
-                "iam" | "s3" | "sts" => "ServiceUnavailable",
+                "iam" | "s3" | "sts" | "autoscaling" => "ServiceUnavailable",
                 _ => "ServiceUnavailableException",
             };
             Some(ApiError::new(503, code, "The service is temporarily unavailable."))

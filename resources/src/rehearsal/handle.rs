@@ -414,6 +414,10 @@ fn resource_hint(params: &Value) -> String {
         "VpcId",
         "Bucket",
         "Key",
+        "QueueName",
+        "QueueUrl",
+        "Name",
+        "Rule",
     ];
     let found = NAMES.iter().filter_map(|name| params.get(*name).and_then(Value::as_str));
     found.collect::<Vec<_>>().join("/")

@@ -3,11 +3,13 @@
 //! formats, in the process (`connector`) or over HTTP (`serve`).
 
 mod account;
+pub mod autoscaling;
 mod clients;
 mod connector;
 pub mod ec2;
 pub mod eks;
 mod error;
+pub mod events;
 pub mod faults;
 mod handle;
 pub mod iam;
@@ -20,6 +22,7 @@ pub mod policy;
 pub mod pricing;
 pub mod s3;
 mod serve;
+pub mod sqs;
 mod store;
 pub mod sts;
 #[cfg(test)]

@@ -49,3 +49,11 @@ pub(super) fn kms(rehearsal: &Rehearsal) -> aws_sdk_kms::Client {
 pub(super) fn logs(rehearsal: &Rehearsal) -> aws_sdk_cloudwatchlogs::Client {
     aws_sdk_cloudwatchlogs::Client::new(&config(rehearsal))
 }
+
+pub(super) fn sqs(rehearsal: &Rehearsal) -> aws_sdk_sqs::Client {
+    aws_sdk_sqs::Client::new(&config(rehearsal))
+}
+
+pub(super) fn events(rehearsal: &Rehearsal) -> aws_sdk_eventbridge::Client {
+    aws_sdk_eventbridge::Client::new(&config(rehearsal))
+}

@@ -22,7 +22,7 @@ const GP3_THROUGHPUT: u64 = 125;
 /// Kinds that cost nothing by themselves. The services' pricing pages name no price for
 /// them, or name them as free.
 const FREE: &[&str] = &[
-    "aws:autoscaling:GroupTag",
+    "aws:autoscaling:GroupTags",
     "aws:ec2:InternetGateway",
     "aws:ec2:Route",
     "aws:ec2:RouteTable",

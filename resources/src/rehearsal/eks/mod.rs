@@ -43,6 +43,7 @@ use super::{Account, ApiError};
 pub use model::{
     AccessEntry, Addon, Association, Cluster, Encryption, Endpoint, Issue, Network, Nodegroup, Scaling, Status, Taint,
 };
+pub use nodegroups::nodes;
 pub use settle::settle;
 pub use updates::Update;
 pub use versions::{KUBERNETES_VERSIONS, KubernetesVersion, Support};

@@ -206,6 +206,21 @@ pub(super) fn owner(cluster_name: &str, name: &str) -> String {
     format!("nodegroup/{cluster_name}/{name}")
 }
 
+/// The nodes of a group: instance and subnet.
+pub fn nodes<'a>(
+    account: &'a Account,
+    cluster_name: &str,
+    name: &str,
+) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+    let owner = owner(cluster_name, name);
+    account
+        .ec2
+        .network_interfaces
+        .values()
+        .filter(move |interface| interface.owner.as_ref() == Some(&owner))
+        .filter_map(|interface| Some((interface.instance_id.as_deref()?, interface.subnet_id.as_str())))
+}
+
 /// Stops all nodes of the group but the first `keep`.
 pub(super) fn stop_nodes(account: &mut Account, cluster_name: &str, name: &str, keep: i64) {
     let owner = owner(cluster_name, name);

@@ -1,4 +1,4 @@
-//! awsJson 1.1: the operation in a header, JSON in and out.
+//! awsJson 1.1, and 1.0 for SQS: the operation in a header, JSON in and out.
 //! <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>
 
 use serde_json::{Value, json};
@@ -23,14 +23,39 @@ pub(super) fn body(bytes: &[u8]) -> Result<Value, ApiError> {
         .map_err(|error| ApiError::new(400, "SerializationException", format!("The body is not JSON: {error}")))
 }
 
-pub(super) fn success(value: &Value, request_id: &str) -> WireResponse {
-    let value = if value.is_null() { json!({}) } else { value.clone() };
-    response(200, "application/x-amz-json-1.1", request_id, value.to_string().into_bytes())
+fn content_type(service: &str) -> &'static str {
+    if service == "sqs" { "application/x-amz-json-1.0" } else { "application/x-amz-json-1.1" }
 }
 
-pub(super) fn failure(error: &ApiError, request_id: &str) -> WireResponse {
+pub(super) fn success(service: &str, value: &Value, request_id: &str) -> WireResponse {
+    let value = if value.is_null() { json!({}) } else { value.clone() };
+    response(200, content_type(service), request_id, value.to_string().into_bytes())
+}
+
+pub(super) fn failure(service: &str, error: &ApiError, request_id: &str) -> WireResponse {
     let mut body = (*error.members).clone();
-    body.insert("__type".to_owned(), error.code.clone().into());
+    let kind = if service == "sqs" { format!("com.amazonaws.sqs#{}", error.code) } else { error.code.clone() };
+    body.insert("__type".to_owned(), kind.into());
     body.insert("message".to_owned(), error.message.clone().into());
-    response(error.status, "application/x-amz-json-1.1", request_id, Value::Object(body).to_string().into_bytes())
+    let body = Value::Object(body).to_string().into_bytes();
+    let mut failed = response(error.status, content_type(service), request_id, body);
+    if service == "sqs" {
+        let party = if error.status < 500 { "Sender" } else { "Receiver" };
+        let value = format!("{};{party}", query_code(&error.code));
+        failed.headers.push(("x-amzn-query-error".to_owned(), value));
+    }
+    failed
+}
+
+/// SQS was a query service: clients still go by its codes of that time, where they differ.
+/// Source: the `awsQueryError` traits of SQS's Smithy model;
+/// <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#aws-protocols-awsquerycompatible-trait>
+fn query_code(code: &str) -> &str {
+    match code {
+        "QueueDoesNotExist" => "AWS.SimpleQueueService.NonExistentQueue",
+        "QueueDeletedRecently" => "AWS.SimpleQueueService.QueueDeletedRecently",
+        "QueueNameExists" => "QueueAlreadyExists",
+        "UnsupportedOperation" => "AWS.SimpleQueueService.UnsupportedOperation",
+        other => other,
+    }
 }

@@ -49,11 +49,11 @@ pub struct WireResponse {
 /// How a service speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
-    /// IAM, STS: form in, XML out.
+    /// IAM, STS, Auto Scaling: form in, XML out.
     AwsQuery,
     /// EC2: form in, XML out, other list and error shapes.
     Ec2Query,
-    /// KMS, CloudWatch Logs, the price list.
+    /// KMS, CloudWatch Logs, EventBridge, SQS, the price list.
     AwsJson,
     /// EKS.
     RestJson,
@@ -88,9 +88,9 @@ pub fn decode(request: &WireRequest) -> Result<Call, WireResponse> {
         Err(error) => return Err(refuse("", guessed, &error)),
     };
     let protocol = match service.as_str() {
-        "iam" | "sts" => Protocol::AwsQuery,
+        "iam" | "sts" | "autoscaling" => Protocol::AwsQuery,
         "ec2" => Protocol::Ec2Query,
-        "kms" | "logs" | "pricing" => Protocol::AwsJson,
+        "kms" | "logs" | "events" | "sqs" | "pricing" => Protocol::AwsJson,
         "eks" => Protocol::RestJson,
         "s3" => Protocol::RestXml,
         other => {
@@ -141,7 +141,7 @@ pub fn encode(call: &Call, answer: Result<Value, ApiError>, request_id: &str) ->
         Ok(value) => match call.protocol {
             Protocol::AwsQuery => query::success(&call.service, &call.operation, &value, request_id),
             Protocol::Ec2Query => query::ec2_success(&call.operation, &value, request_id),
-            Protocol::AwsJson => json::success(&value, request_id),
+            Protocol::AwsJson => json::success(&call.service, &value, request_id),
             Protocol::RestJson => rest_json::success(&value, request_id),
             Protocol::RestXml => rest_xml::success(&call.operation, &value, request_id),
         },
@@ -158,7 +158,7 @@ fn encode_error(service: &str, protocol: Protocol, error: &ApiError, request_id:
     match protocol {
         Protocol::AwsQuery => query::failure(service, error, request_id),
         Protocol::Ec2Query => query::ec2_failure(error, request_id),
-        Protocol::AwsJson => json::failure(error, request_id),
+        Protocol::AwsJson => json::failure(service, error, request_id),
         Protocol::RestJson => rest_json::failure(error, request_id),
         Protocol::RestXml => rest_xml::failure(error, request_id),
     }

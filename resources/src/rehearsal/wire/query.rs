@@ -1,4 +1,4 @@
-//! awsQuery (IAM, STS) and ec2Query: a form in, XML out.
+//! awsQuery (IAM, STS, Auto Scaling) and ec2Query: a form in, XML out.
 //! <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html>,
 //! <https://smithy.io/2.0/aws/protocols/aws-ec2-query-protocol.html>
 
@@ -116,10 +116,10 @@ fn content(out: &mut String, value: &Value, style: Style) {
 }
 
 fn namespace(service: &str) -> &'static str {
-    if service == "sts" {
-        "https://sts.amazonaws.com/doc/2011-06-15/"
-    } else {
-        "https://iam.amazonaws.com/doc/2010-05-08/"
+    match service {
+        "sts" => "https://sts.amazonaws.com/doc/2011-06-15/",
+        "autoscaling" => "http://autoscaling.amazonaws.com/doc/2011-01-01/",
+        _ => "https://iam.amazonaws.com/doc/2010-05-08/",
     }
 }
 

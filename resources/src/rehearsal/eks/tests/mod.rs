@@ -3,6 +3,7 @@
 
 mod access;
 mod addons;
+mod autoscaling;
 mod cluster_updates;
 mod clusters;
 mod logs_and_keys;
