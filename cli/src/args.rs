@@ -129,6 +129,12 @@ pub enum Command {
     },
     /// Check the manifest
     Validate,
+    /// Look for what a manifest may say and is known to end badly
+    Lint {
+        /// List the rules, their reasons and sources
+        #[arg(long)]
+        rules: bool,
+    },
     /// Print the manifest's JSON Schema
     Schema,
     /// Write a commented manifest to begin with

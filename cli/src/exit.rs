@@ -28,6 +28,8 @@ pub enum Ending {
     Interrupted,
     /// The plan was shown and the answer was no.
     Declined,
+    /// A lint with errors; they have been shown.
+    Faulty,
 }
 
 /// Why a command could not do its work.
@@ -134,6 +136,7 @@ pub fn code(result: Result<Ending, Failure>, json: bool) -> ExitCode {
     match result {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Incomplete | Ending::Declined) => ExitCode::from(1),
+        Ok(Ending::Faulty) => ExitCode::from(65),
         Ok(Ending::Changes) => ExitCode::from(2),
         Ok(Ending::Interrupted) => ExitCode::from(130),
         Err(failure) => {

@@ -20,7 +20,7 @@ use rayplat_engine::{
 };
 use rayplat_resources::{
     aws::{self, Clients, Connect, tls_certificate},
-    platform::{self, Platform, Setting, manifest, manifest::Loaded},
+    platform::{self, Platform, Setting, lint, manifest, manifest::Loaded},
     rehearsal::{Rehearsal, Seed, ec2},
 };
 use rayplat_state::{Holder, MemoryStore, SledStore};
@@ -76,8 +76,19 @@ pub fn runtime(global: &Global) -> Result<Runtime, Failure> {
     builder.enable_all().build().map_err(|source| Failure::Io { what: "the runtime cannot start".to_owned(), source })
 }
 
-/// Reads and checks the manifest.
+/// Reads and checks the manifest, lint included: its errors stop, its warnings are shown.
 pub fn manifest(path: &Path) -> Result<Loaded, Failure> {
+    let mut loaded = read_manifest(path)?;
+    let found = lint::lint(&loaded).without_notes(&loaded.source);
+    if found.has_errors() {
+        return Err(Failure::Manifest(found));
+    }
+    loaded.warnings = found;
+    Ok(loaded)
+}
+
+/// Reads and checks the manifest without the lint.
+pub fn read_manifest(path: &Path) -> Result<Loaded, Failure> {
     let bytes = fs::read(path).map_err(|source| Failure::NoManifest { path: path.to_owned(), source })?;
     manifest::load(&path.display().to_string(), &bytes, today()?).map_err(Failure::Manifest)
 }

@@ -5,6 +5,7 @@ mod down;
 mod graph;
 mod history;
 mod init;
+mod lint;
 mod output;
 mod preview;
 mod rehearse;
@@ -30,6 +31,7 @@ pub fn run(args: &Args) -> Result<Ending, Failure> {
         Command::State { command } => setup::runtime(global)?.block_on(state::run(global, command)),
         Command::History { run, limit } => setup::runtime(global)?.block_on(history::run(global, *run, *limit)),
         Command::Graph { format } => graph::run(global, *format),
+        Command::Lint { rules } => lint::run(global, *rules),
         Command::Validate => validate::run(global),
         Command::Schema => schema::run(),
         Command::Init => init::run(global),

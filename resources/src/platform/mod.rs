@@ -7,6 +7,7 @@ mod cluster;
 pub mod cost;
 mod identity;
 pub mod instance_types;
+pub mod lint;
 pub mod manifest;
 mod outputs;
 mod policies;

@@ -13,6 +13,8 @@ pub enum Severity {
     Error,
     /// The manifest can be used; a person should look at this first.
     Warning,
+    /// Nothing is wrong; good to know before somebody looks for it.
+    Note,
 }
 
 impl fmt::Display for Severity {
@@ -20,6 +22,7 @@ impl fmt::Display for Severity {
         f.write_str(match self {
             Self::Error => "error",
             Self::Warning => "warning",
+            Self::Note => "note",
         })
     }
 }
@@ -63,6 +66,8 @@ pub enum Code {
     Risk,
     /// A budget's limit and not a limit of AWS: a policy may overrule it.
     Budget,
+    /// A finding of a lint rule; `rule` says which.
+    Lint,
 }
 
 impl fmt::Display for Code {
@@ -78,6 +83,9 @@ pub struct Diagnostic {
     pub severity: Severity,
     /// Its kind.
     pub code: Code,
+    /// The lint rule that found it, if one did: the manifest can allow it by this id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<&'static str>,
     /// Where in the tree, as `node_pools.gpu.max`; empty for the whole file.
     pub path: String,
     /// The line, from 1.
@@ -112,8 +120,21 @@ impl Diagnostic {
         Self::new(Severity::Warning, code, message.into(), cure.into())
     }
 
+    /// A finding of a lint rule.
+    #[must_use]
+    pub fn lint(severity: Severity, rule: &'static str, message: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self::new(severity, Code::Lint, message.into(), cure.into()).rule(rule)
+    }
+
+    /// The same finding as one of a lint rule, which a manifest can allow.
+    #[must_use]
+    pub fn rule(mut self, rule: &'static str) -> Self {
+        self.rule = Some(rule);
+        self
+    }
+
     fn new(severity: Severity, code: Code, message: String, cure: String) -> Self {
-        Self { severity, code, path: String::new(), line: 1, column: 1, message, cure, snippet: None }
+        Self { severity, code, rule: None, path: String::new(), line: 1, column: 1, message, cure, snippet: None }
     }
 
     /// The same finding at a line and column, both from 1.
@@ -192,7 +213,8 @@ impl fmt::Display for Diagnostics {
             }
             let file = printable(&self.file);
             let Diagnostic { severity, line, column, message, cure, .. } = diagnostic;
-            writeln!(f, "{file}:{line}:{column}: {severity}: {message}")?;
+            let rule = diagnostic.rule.map(|rule| format!("[{rule}]")).unwrap_or_default();
+            writeln!(f, "{file}:{line}:{column}: {severity}{rule}: {message}")?;
             if let Some(snippet) = &diagnostic.snippet {
                 let gutter = line.to_string().len();
                 writeln!(f, " {line} | {}", snippet.text)?;

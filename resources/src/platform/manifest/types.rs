@@ -45,6 +45,17 @@ pub struct Manifest {
     /// The cluster autoscaler.
     #[serde(default)]
     pub autoscaler: Autoscaler,
+    /// The lint.
+    #[serde(default)]
+    pub lint: Lint,
+}
+
+/// What the lint is to leave alone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lint {
+    /// Rules that this platform breaks on purpose: the rule's id, and why. `rayplat lint --rules` lists them.
+    pub allow: BTreeMap<String, String>,
 }
 
 /// What a platform is for.

@@ -156,7 +156,7 @@ bad.yaml:9:42: error: `min` is 8 and `max` is 6: `min` cannot be more than `max`
    |                                          ^
   cure: lower `min` to at most 6, or raise `max` to at least 8
 
-bad.yaml:9:42: warning: `min` is 8, outside the budget's 0 to 5 for this kind of pool
+bad.yaml:9:42: warning[budget]: `min` is 8, outside the budget's 0 to 5 for this kind of pool
  9 |   gpu: {capacity: Spot, maximum: 5, min: 8, max: 6}
    |                                          ^
   cure: keep it if the cost is meant; the limit is a policy's and not AWS's

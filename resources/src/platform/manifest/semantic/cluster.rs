@@ -76,7 +76,7 @@ fn region(context: &mut Context<'_>) {
         Some(near) => format!("did you mean {near}? If not, check that EKS is offered there"),
         None => "check the name, and that EKS is offered there".to_owned(),
     };
-    context.at("region", Diagnostic::warning(Code::Risk, message, cure));
+    context.at("region", Diagnostic::warning(Code::Risk, message, cure).rule("unknown-region"));
 }
 
 fn version(context: &mut Context<'_>, cluster: &Cluster) {
@@ -116,7 +116,7 @@ fn version(context: &mut Context<'_>, cluster: &Cluster) {
             version.standard_ends
         );
         let cure = format!("plan the upgrade to \"{newest}\", or write `support: extended` ({EXTENDED_PRICE})");
-        context.at(PATH, Diagnostic::warning(Code::KubernetesVersion, message, cure));
+        context.at(PATH, Diagnostic::warning(Code::KubernetesVersion, message, cure).rule("support-ends"));
     }
 }
 
@@ -134,7 +134,7 @@ fn past_standard(context: &mut Context<'_>, cluster: &Cluster, version: Version,
         Support::Extended => {
             let message = format!("Kubernetes {name} is in extended support until {extended}: {EXTENDED_PRICE}");
             let cure = format!("write \"{newest}\" to pay the standard price");
-            context.at(PATH, Diagnostic::warning(Code::KubernetesVersion, message, cure));
+            context.at(PATH, Diagnostic::warning(Code::KubernetesVersion, message, cure).rule("extended-support"));
         }
     }
 }
@@ -163,7 +163,8 @@ fn endpoint(context: &mut Context<'_>, cluster: &Cluster) {
             Code::Risk,
             "the whole internet can reach the Kubernetes API",
             "write the networks of those who need it: `public_cidrs: [203.0.113.0/24]`",
-        );
+        )
+        .rule("open-endpoint");
         context.at("cluster.endpoint.public", found);
     }
     let mut seen: Vec<IpNet> = Vec::new();
@@ -176,7 +177,8 @@ fn endpoint(context: &mut Context<'_>, cluster: &Cluster) {
             Ok(net) => {
                 if let Some(around) = seen.iter().find(|other| other.contains(&net)) {
                     let message = format!("{text} lies within {around}, which is there already");
-                    let found = Diagnostic::warning(Code::Conflict, message, "remove one of the two");
+                    let found =
+                        Diagnostic::warning(Code::Conflict, message, "remove one of the two").rule("cidr-overlap");
                     context.at(&path, found);
                 }
                 seen.push(net);
@@ -245,7 +247,8 @@ fn needed_addons(context: &mut Context<'_>, addons: &Addons) {
                 Code::Risk,
                 format!("without {name} {without}"),
                 "remove `enabled: false`, unless something else does its work",
-            );
+            )
+            .rule("addon-needed");
             context.at(&format!("addons.{name}.enabled"), found);
         }
     }

@@ -79,7 +79,8 @@ pub fn check_labels(context: &mut Context<'_>, path: &str, labels: &BTreeMap<Str
                 Code::Risk,
                 format!("label keys under {prefix} are reserved, and EKS refuses most of them"),
                 "choose a key under a domain of your own",
-            );
+            )
+            .rule("reserved-label");
             context.at_key(&path, found);
         }
         label_value(context, &path, value, "label");

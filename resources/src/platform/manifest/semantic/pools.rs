@@ -42,7 +42,8 @@ pub fn check(context: &mut Context<'_>) {
             Code::Risk,
             "every pool is Spot: the Ray head and cluster DNS would lose their node when AWS takes it back",
             "add a pool with `capacity: on_demand` for them, such as `cpu: {}`",
-        );
+        )
+        .rule("all-spot");
         context.at_key("node_pools", found);
     }
 }
@@ -109,7 +110,8 @@ fn order(context: &mut Context<'_>, path: &str, sizes: [Option<u32>; 3]) {
             Code::Risk,
             format!("{max} nodes are more than the {NODES_PER_GROUP} that a node group has without a quota increase"),
             "ask for a higher quota of EKS, or split the pool",
-        );
+        )
+        .rule("node-group-quota");
         context.at(&format!("{path}.max"), found);
     }
 }
@@ -153,7 +155,8 @@ fn instance_types(context: &mut Context<'_>, path: &str, types: &[String]) {
                 known.vcpus, known.memory_gib, shape.vcpus, shape.memory_gib
             );
             let cure = "make a pool for each shape";
-            context.at(&path, Diagnostic::warning(Code::InstanceType, message, cure));
+            let found = Diagnostic::warning(Code::InstanceType, message, cure).rule("mixed-shapes");
+            context.at(&path, found);
         }
     }
 }
@@ -171,7 +174,7 @@ fn unknown_type(context: &mut Context<'_>, path: &str, name: &str) {
         Some(near) => format!("did you mean {near}? If not, check that the region offers the type"),
         None => "check that the region offers the type, and that its nodes fit the pods".to_owned(),
     };
-    context.at(path, Diagnostic::warning(Code::InstanceType, message, cure));
+    context.at(path, Diagnostic::warning(Code::InstanceType, message, cure).rule("unknown-instance-type"));
 }
 
 fn spot(context: &mut Context<'_>, path: &str, name: &str, pool: &NodePool, types: &[String]) {
@@ -180,7 +183,8 @@ fn spot(context: &mut Context<'_>, path: &str, name: &str, pool: &NodePool, type
             Code::Risk,
             format!("a Spot pool of one type, {}, waits whenever AWS has none of it", types[0]),
             "add types of the same shape; five or more make a steady pool",
-        );
+        )
+        .rule("spot-diversity");
         let key = format!("{path}.instance_types");
         let key = if context.written(&key) { key } else { path.to_owned() };
         context.at_key(&key, found);
@@ -243,7 +247,8 @@ fn ami(context: &mut Context<'_>, path: &str, ami: Option<AmiType>, types: &[Str
             Diagnostic::error(Code::Conflict, format!("{name} has no driver for the accelerator of {first}"), cure);
         context.at(&path, found);
     } else if accelerator == Accelerator::None && ami.accelerator() != Accelerator::None {
-        let found = Diagnostic::warning(Code::Risk, format!("{name} is for accelerators, and {first} has none"), cure);
+        let found = Diagnostic::warning(Code::Risk, format!("{name} is for accelerators, and {first} has none"), cure)
+            .rule("ami-accelerator");
         context.at(&path, found);
     }
 }
@@ -266,7 +271,8 @@ fn budget(context: &mut Context<'_>, path: &str, name: &str, pool: &NodePool) {
             Code::Budget,
             format!("`{key}` is {value}, outside the budget's {least} to {most} for this kind of pool"),
             "keep it if the cost is meant; the limit is a policy's and not AWS's",
-        );
+        )
+        .rule("budget");
         context.at(&path, found);
     }
 }
