@@ -59,7 +59,7 @@ impl World {
         let names = || self.platform.stack.resources().map(|resource| &resource.urn);
         let replace = asked.replace.iter().map(|name| names::resolve(names(), name).map(|urn| urn.to_string()));
         let replace = replace.collect::<Result<_, _>>().map_err(Error::from)?;
-        self.engine = self.engine.planning(plan::Planning { replace });
+        self.engine = self.engine.planning(plan::Planning { replace, ..plan::Planning::default() });
         Ok(self)
     }
 }

@@ -94,6 +94,7 @@ pub(crate) struct Shared {
     pub retry: RetryPolicy,
     pub notes: mpsc::UnboundedSender<Note>,
     pub seed: u64,
+    pub purge: AtomicBool,
 }
 
 /// A provider's view of the run.
@@ -133,6 +134,11 @@ impl Ctx {
     /// The id of an object that an earlier attempt of this intent made.
     pub fn resume(&self) -> Option<&str> {
         self.job.resume.as_deref()
+    }
+
+    /// True if the run was asked to destroy what is kept otherwise, with all that it holds.
+    pub fn purge(&self) -> bool {
+        self.shared.purge.load(Ordering::Relaxed)
     }
 
     /// How long the action should take, learned from past runs where there are any.
@@ -186,7 +192,8 @@ impl Ctx {
     /// A context outside a run, for testing a kind by itself. Its reports go nowhere.
     pub fn standalone(job: Job, clock: Arc<dyn Clock>, seed: u64) -> Self {
         let (notes, _) = mpsc::unbounded_channel();
-        let shared = Shared { limits: Limits::default(), clock, retry: RetryPolicy::default(), notes, seed };
+        let purge = AtomicBool::new(false);
+        let shared = Shared { limits: Limits::default(), clock, retry: RetryPolicy::default(), notes, seed, purge };
         Self::new(Arc::new(shared), job, Vec::new())
     }
 

@@ -83,6 +83,14 @@ impl Engine {
         Self { planning, ..self }
     }
 
+    /// The same engine, which also destroys what it would retain otherwise, with all that it
+    /// holds ([`crate::provider::Provider::keeps`]).
+    #[must_use]
+    pub fn purging(mut self) -> Self {
+        self.planning.purge = true;
+        self
+    }
+
     /// Says who runs it; stands in the history, e.g. `ann@laptop`.
     #[must_use]
     pub fn by(mut self, who: impl Into<String>) -> Self {
@@ -231,7 +239,7 @@ impl Engine {
         interrupt: Interrupt,
         approve: impl FnOnce(&Plan) -> bool,
     ) -> Result<Report, Error> {
-        let everything_goes = self.clone().planning(Planning::default());
+        let everything_goes = self.clone().planning(Planning { purge: self.planning.purge, ..Planning::default() });
         everything_goes.apply("down", &Stack::new(stack), events, interrupt, approve).await
     }
 
@@ -255,7 +263,10 @@ impl Engine {
         interrupt: Interrupt,
         writes: bool,
     ) -> Result<Session, Error> {
-        Session::open(&self.registry, &self.store, &self.options, stack, events, interrupt, writes).await
+        let session =
+            Session::open(&self.registry, &self.store, &self.options, stack, events, interrupt, writes).await?;
+        session.shared.purge.store(self.planning.purge, std::sync::atomic::Ordering::Relaxed);
+        Ok(session)
     }
 
     pub(crate) async fn begin(&self, session: &mut Session, stack: &str, command: &str) -> Result<(), Error> {

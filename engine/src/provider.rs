@@ -186,6 +186,14 @@ pub trait Provider: Send + Sync + 'static {
         Duration::from_secs(1)
     }
 
+    /// True for an object that holds what people would miss. No longer desired, it is left
+    /// standing and stays in the state, with everything it was made from, until a run is asked
+    /// to purge ([`crate::ops::Engine::purging`]); a replacement is refused.
+    fn keeps(&self, inputs: &Self::Inputs) -> bool {
+        let _ = inputs;
+        false
+    }
+
     /// The differences between the inputs as they stand and as desired. The default
     /// compares member by member.
     fn diff(&self, old: &Value, new: &Planned) -> Vec<Change> {
@@ -322,6 +330,9 @@ pub trait DynProvider: Send + Sync + 'static {
     fn info(&self) -> KindInfo;
     /// [`Provider::expected`].
     fn expected(&self, action: Action) -> Duration;
+    /// [`Provider::keeps`]. Inputs that are not the kind's are kept by nobody: deleting the
+    /// object is refused all the same.
+    fn keeps(&self, inputs: &Value) -> bool;
     /// [`Provider::diff`].
     fn diff(&self, old: &Value, new: &Planned) -> Vec<Change>;
     /// [`Provider::refuse_update`].
@@ -410,6 +421,10 @@ impl<P: Provider> DynProvider for P {
 
     fn expected(&self, action: Action) -> Duration {
         Provider::expected(self, action)
+    }
+
+    fn keeps(&self, inputs: &Value) -> bool {
+        decode(P::TYPE, "inputs", inputs).is_ok_and(|inputs| Provider::keeps(self, &inputs))
     }
 
     fn diff(&self, old: &Value, new: &Planned) -> Vec<Change> {

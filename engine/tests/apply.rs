@@ -46,6 +46,32 @@ fn a_life_cycle() {
 }
 
 #[test]
+fn what_is_kept_outlives_its_stack_until_it_is_purged() {
+    block(async {
+        let world = World::default();
+        let wanted = stack(&[res("key"), res("Vault/backups").dep("key"), res("user").dep("Vault/backups")]);
+        world.up(&wanted).await;
+        let objects = world.state().objects;
+        let report = world.down().await;
+        assert_eq!((report.summary.deleted, report.plan.retained.len()), (1, 2));
+        // It is in the state and in the account as it was; nothing more is to do.
+        let kept = world.state().objects;
+        assert!(kept.iter().all(|(key, object)| objects[key].id == object.id), "{kept:?}");
+        assert_eq!(kept.len(), 2);
+        assert!(world.down().await.plan.is_empty());
+        let report = world.up(&wanted).await;
+        assert_eq!(report.summary, Summary { created: 1, unchanged: 2, ..Summary::default() });
+        // Taken out of the stack it is kept too.
+        let report = world.up(&stack(&[res("key")])).await;
+        assert_eq!((report.summary.deleted, report.plan.retained.len()), (1, 1));
+        let engine = world.engine().purging();
+        let down = engine.down(common::world::STACK, Events::none(), world.interrupt.clone(), |_| true).await.unwrap();
+        assert_eq!(down.summary, Summary { deleted: 2, ..Summary::default() });
+        world.assert_settled(&stack(&[])).await;
+    });
+}
+
+#[test]
 fn a_plan_that_is_declined_changes_nothing() {
     block(async {
         let world = World::default();

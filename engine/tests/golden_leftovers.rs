@@ -5,7 +5,7 @@ mod common;
 
 use common::{
     Res,
-    golden::{golden, key, made, put, try_plan},
+    golden::{golden, key, made, purge, put, try_plan},
     res, stack, urn,
 };
 use rayplat_engine::{error::Error, store::Phase};
@@ -253,4 +253,46 @@ fn every_broken_object_is_deleted() {
         delete test:Thing/a#0 (broken: CREATE_FAILED)
         ",
     );
+}
+
+/// What holds something is kept with all that it was made from, and nothing else is.
+#[test]
+fn what_people_would_miss_is_kept() {
+    let made_of =
+        [res("root"), res("key").dep("root"), res("Vault/backups").dep("key"), res("user").dep("Vault/backups")];
+    let state = made(&made_of);
+    let gone = "
+        delete test:Thing/user#0 (removed)
+        retained: test:Thing/key#0
+        retained: test:Thing/root#0
+        retained: test:Vault/backups#0
+        ";
+    golden(&state, &[], gone);
+    // Its key is still wanted by something else, and so not kept but there.
+    golden(
+        &state,
+        &[res("root"), res("key").dep("root")],
+        "
+        delete test:Thing/user#0 (removed)
+        retained: test:Vault/backups#0
+        unchanged: 2
+        ",
+    );
+    let purged = purge(&stack(&[]), &state).unwrap();
+    assert_eq!((purged.retained.len(), purged.summary().deleted), (0, 4));
+    // Holding nothing, or broken, it goes like all else.
+    let mut empty = state.clone();
+    empty.objects.get_mut(&key("Vault/backups", 0)).unwrap().inputs["value"] = json!("empty");
+    let mut broken = state.clone();
+    broken.objects.get_mut(&key("Vault/backups", 0)).unwrap().phase = Phase::Broken { error: "no".into() };
+    for state in [empty, broken] {
+        let plan = try_plan(&stack(&[]), &state).unwrap();
+        assert_eq!((plan.retained.len(), plan.summary().deleted), (0, 4));
+    }
+}
+
+#[test]
+fn what_people_would_miss_is_never_replaced() {
+    let error = try_plan(&stack(&[res("Vault/backups").key("new")]), &made(&[res("Vault/backups")])).unwrap_err();
+    assert!(matches!(error, Error::Protected { .. }), "{error}");
 }

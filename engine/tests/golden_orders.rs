@@ -127,7 +127,7 @@ fn an_order_that_would_close_a_circle_gives_way() {
 }
 
 fn insisting(before: &[Res], after: &[Res], replace: &[&str]) -> Result<Plan, Error> {
-    let planning = Planning { replace: replace.iter().map(|name| (*name).to_owned()).collect() };
+    let planning = Planning { replace: replace.iter().map(|name| (*name).to_owned()).collect(), ..Planning::default() };
     plan_with(&stack(after), &made(before), &registry(&Cloud::new(Log::default())), &planning)
 }
 

@@ -60,7 +60,7 @@ fn what_was_insisted_on_is_insisted_on_when_it_is_applied() {
         let world = World::default();
         let things = stack(&[res("a"), res("b").dep("a")]);
         world.up(&things).await;
-        let planning = Planning { replace: vec!["thing/a".to_owned()] };
+        let planning = Planning { replace: vec!["thing/a".to_owned()], ..Planning::default() };
         let preview = world.engine().planning(planning).preview(&things, Events::none()).await.unwrap();
         let saved = SavedPlan::decode(&world.engine().save(&preview, "test 1").encode().unwrap()).unwrap();
         let report = apply(&world, &things, &saved).await.unwrap();

@@ -10,13 +10,16 @@ use crate::{
     setup::{self, Access},
 };
 
-pub async fn run(global: &Global) -> Result<Ending, Failure> {
+pub async fn run(global: &Global, purge_backups: bool) -> Result<Ending, Failure> {
     up::check_terminal(global)?;
     let folder = setup::state_folder(global);
     if !SledStore::exists(&folder) && !global.json {
         out(&format!("note: there is no state in {}: nothing is known that could be destroyed", folder.display()));
     }
-    let world = setup::open(global, Access::Look, "down").await?;
+    let mut world = setup::open(global, Access::Look, "down").await?;
+    if purge_backups {
+        world.engine = world.engine.purging();
+    }
     if !global.json {
         out(&tree::heading(&world));
     }

@@ -70,10 +70,13 @@ impl Tree {
     fn plan(&self, plan: &Plan) -> String {
         let Style { bold, reset, .. } = self.style;
         if plan.is_empty() {
-            return match plan.unchanged.len() {
-                0 => "Nothing to do: nothing is known and nothing is wanted.".to_owned(),
-                count => format!("Nothing to do: {count} resources are as the manifest says."),
-            };
+            let mut lines = self.retained(plan);
+            lines.push(match (plan.unchanged.len(), lines.len()) {
+                (0, 0) => "Nothing to do: nothing is known and nothing is wanted.".to_owned(),
+                (0, _) => "Nothing to do.".to_owned(),
+                (count, _) => format!("Nothing to do: {count} resources are as the manifest says."),
+            });
+            return lines.join("\n");
         }
         let mut kinds: BTreeMap<&str, Vec<&Step>> = BTreeMap::new();
         for step in plan.steps.iter().filter(|step| step.action != Action::Delete || step.pair.is_none()) {
@@ -92,12 +95,27 @@ impl Tree {
                 lines.extend(self.details(step).into_iter().map(|line| format!("{below}     {line}")));
             }
         }
+        lines.extend(self.retained(plan));
         lines.push(String::new());
         lines.push(format!("{bold}{}{reset}", sentence(plan.summary())));
         let (expected, _) = plan.critical_path();
         let expected = u64::try_from(expected.as_millis()).unwrap_or(u64::MAX);
         lines.push(format!("Expected to take about {}.", duration(expected)));
         lines.join("\n")
+    }
+
+    /// What is left standing although it is no longer wanted, and how to be rid of it.
+    fn retained(&self, plan: &Plan) -> Vec<String> {
+        if plan.retained.is_empty() {
+            return Vec::new();
+        }
+        let Style { bold, dim, reset, .. } = self.style;
+        let mut lines = vec![format!("{bold}kept{reset}  {dim}`down --purge-backups` destroys this too{reset}")];
+        let last = plan.retained.len() - 1;
+        for (index, key) in plan.retained.iter().enumerate() {
+            lines.push(format!("{}{}", if index == last { "└─ " } else { "├─ " }, key.urn));
+        }
+        lines
     }
 
     fn title(&self, step: &Step, all_go: bool) -> String {

@@ -154,3 +154,14 @@ fn an_interrupted_replacement_says_so_without_a_stray_comma() {
     });
     assert_eq!(why(&new), "the old one goes first, if it still differs then");
 }
+
+#[test]
+fn what_is_kept_is_said() {
+    let kept = |urn: &str| ObjectKey { urn: urn.parse().unwrap(), generation: 0 };
+    let plan = Plan { retained: vec![kept("aws:kms:Key/backup"), kept("aws:s3:Bucket/backup")], ..Plan::default() };
+    let tree = Tree { style: Style::default(), width: 80, verbose: false };
+    assert_eq!(
+        tree.plan(&plan),
+        "kept  `down --purge-backups` destroys this too\n├─ aws:kms:Key/backup\n└─ aws:s3:Bucket/backup\nNothing to do."
+    );
+}

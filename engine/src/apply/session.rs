@@ -83,6 +83,7 @@ impl Session {
             retry: options.retry.clone(),
             notes: sender,
             seed: options.seed,
+            purge: false.into(),
         };
         Ok(Self {
             registry: registry.clone(),

@@ -216,7 +216,8 @@ impl Wish<'_> {
         }
         // What goes before its inputs can be known cannot be compared again: it goes for certain.
         let certain = self.forced || replacing.iter().any(|change| !change.unknown());
-        if self.provider.info().refuse_replace || self.resource.protect {
+        let precious = self.resource.protect || self.provider.keeps(&object.inputs);
+        if self.provider.info().refuse_replace || precious {
             if !certain {
                 // Compared again, known, before it runs: then it is an update after all, or refused.
                 return Ok((Verdict::Update, changes));

@@ -165,6 +165,11 @@ pub struct Plan {
     /// What was asked beside the stack.
     #[serde(default)]
     pub planning: Planning,
+    /// No longer wanted, and left standing for what they hold ([`Provider::keeps`]).
+    ///
+    /// [`Provider::keeps`]: crate::provider::Provider::keeps
+    #[serde(default)]
+    pub retained: Vec<ObjectKey>,
 }
 
 impl Plan {
@@ -244,6 +249,10 @@ pub struct Planning {
     /// Resources that get a new object, as [`crate::names::resolve`] takes them: whether or
     /// not anything differs, and where a new object would be refused otherwise.
     pub replace: Vec<String>,
+    /// What is no longer desired goes even where it holds what people would miss
+    /// ([`crate::provider::Provider::keeps`]), and what it holds with it.
+    #[serde(default)]
+    pub purge: bool,
 }
 
 /// Makes a plan that turns `checkpoint` into `stack`.
@@ -268,6 +277,6 @@ pub fn plan_with(
     let names = || stack.resources().map(|resource| &resource.urn);
     let insisted = planning.replace.iter().map(|name| names::resolve(names(), name)).collect::<Result<_, _>>()?;
     let decisions = decide::decide(stack, checkpoint, registry, &insisted)?;
-    let plan = replace::expand(stack, checkpoint, registry, decisions)?;
+    let plan = replace::expand(stack, checkpoint, registry, decisions, planning.purge)?;
     Ok(Plan { planning: planning.clone(), ..plan })
 }

@@ -32,6 +32,9 @@ pub fn render(plan: &Plan) -> String {
         let wanted = kept.wanted.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
         let _ = writeln!(text, "kept {} {}: {}, not {wanted}", kept.urn, kept.path, kept.value);
     }
+    for key in &plan.retained {
+        let _ = writeln!(text, "retained: {key}");
+    }
     if !plan.unchanged.is_empty() {
         let _ = writeln!(text, "unchanged: {}", plan.unchanged.len());
     }

@@ -55,6 +55,7 @@ pub fn expand(
     checkpoint: &Checkpoint,
     registry: &Registry,
     decisions: Vec<Decision<'_>>,
+    purge: bool,
 ) -> Result<Plan, Error> {
     let mut expansion = Expansion {
         checkpoint,
@@ -70,6 +71,9 @@ pub fn expand(
     for decision in &decisions {
         expansion.forward_steps(decision)?;
         expansion.plan.kept.extend(decision.kept.iter().cloned());
+    }
+    if !purge {
+        expansion.plan.retained = expansion.retained(stack).into_iter().collect();
     }
     expansion.deletions(stack)?;
     expansion.edges(stack, &decisions)?;
@@ -186,13 +190,33 @@ impl Expansion<'_> {
         }))
     }
 
+    /// What is no longer desired and is kept for what it holds, and all that it was made from:
+    /// a bucket is of no use without the key of its objects.
+    fn retained(&self, stack: &Stack) -> BTreeSet<ObjectKey> {
+        let removed = |urn: &Urn| self.checkpoint.current(urn).filter(|_| stack.get(urn).is_none());
+        let holds = |object: &&Object| {
+            let whole = matches!(object.phase, Phase::Live | Phase::Updating { .. });
+            whole && self.registry.get(object.urn.kind()).is_some_and(|provider| provider.keeps(&object.inputs))
+        };
+        let holding = self.checkpoint.objects.values().filter_map(|object| removed(&object.urn)).filter(holds);
+        let mut open: Vec<&Object> = holding.collect();
+        let mut kept = BTreeSet::new();
+        while let Some(object) = open.pop() {
+            if kept.insert(object.key()) {
+                open.extend(object.depends_on.iter().filter_map(removed));
+            }
+        }
+        kept
+    }
+
     /// Deletions of what is no longer desired, newest first.
     fn deletions(&mut self, stack: &Stack) -> Result<(), Error> {
         let checkpoint = self.checkpoint;
         for object in checkpoint.objects.values().rev() {
             let desired = stack.get(&object.urn).is_some();
             let current = checkpoint.current(&object.urn).is_some_and(|current| current.key() == object.key());
-            if (desired && current) || self.deletes.contains_key(&object.key()) {
+            let retained = self.plan.retained.contains(&object.key());
+            if (desired && current) || retained || self.deletes.contains_key(&object.key()) {
                 continue;
             }
             if object.data {

@@ -8,7 +8,7 @@ use super::{
 };
 use rayplat_engine::{
     error::Error,
-    plan::{Plan, plan, render::render},
+    plan::{Plan, Planning, plan, plan_with, render::render},
     provider::ReplaceOrder,
     stack::Stack,
     store::{Checkpoint, Object, ObjectKey, Phase},
@@ -55,6 +55,12 @@ pub fn put(checkpoint: &mut Checkpoint, urn: &Urn, generation: u32, inputs: Valu
 
 pub fn key(name: &str, generation: u32) -> ObjectKey {
     ObjectKey { urn: urn(name), generation }
+}
+
+/// The plan of a run that was asked to purge.
+pub fn purge(stack: &Stack, checkpoint: &Checkpoint) -> Result<Plan, Error> {
+    let planning = Planning { purge: true, ..Planning::default() };
+    plan_with(stack, checkpoint, &registry(&Cloud::new(Log::default())), &planning)
 }
 
 pub fn try_plan(stack: &Stack, checkpoint: &Checkpoint) -> Result<Plan, Error> {

@@ -56,6 +56,7 @@ pub trait Mark: Send + Sync + 'static {
     const DATA: bool = false;
     const PRECIOUS: bool = false;
     const STUBBORN: bool = false;
+    const KEEPS: bool = false;
     const NAME: Naming = Naming::Unique;
     const TAKES: Duration = Duration::ZERO;
     const BARE: bool = false;
@@ -112,6 +113,8 @@ kinds! {
     Precious = "test:Precious" { const PRECIOUS: bool = true; }
     /// Its `value` only grows; it is not destroyed while that is `locked`.
     Stubborn = "test:Stubborn" { const STUBBORN: bool = true; }
+    /// Holds what people would miss, while its `value` is not `empty`.
+    Vault = "test:Vault" { const KEEPS: bool = true; }
 }
 
 pub struct Kind<M>(Cloud, PhantomData<fn() -> M>);
@@ -190,6 +193,10 @@ impl<M: Mark> Provider for Kind<M> {
 
     fn refuse_delete(&self, old: &Value) -> Option<Refusal> {
         (M::STUBBORN && old["value"] == "locked").then(|| Refusal::new("it is locked", "Unlock it first."))
+    }
+
+    fn keeps(&self, inputs: &ThingInputs) -> bool {
+        M::KEEPS && inputs.value != "empty"
     }
 
     fn expected(&self, action: Action) -> Duration {
