@@ -100,8 +100,13 @@ pub enum Command {
     Preview(PreviewArgs),
     /// Bring the account to what the manifest says
     Up(UpArgs),
-    /// Destroy everything that the state knows, and nothing else
-    Down,
+    /// Destroy everything that the state knows, and nothing else; backups and their
+    /// key are kept
+    Down {
+        /// Destroy the backups too, every version of them
+        #[arg(long)]
+        purge_backups: bool,
+    },
     /// Show the platform's outputs
     Output {
         /// One output, as plain text
@@ -136,7 +141,11 @@ pub enum Command {
         rules: bool,
     },
     /// Print the manifest's JSON Schema
-    Schema,
+    Schema {
+        /// As a reference for people
+        #[arg(long)]
+        markdown: bool,
+    },
     /// Write a commented manifest to begin with
     Init,
     /// Work with the emulated account

@@ -10,6 +10,7 @@ mod interrupt;
 mod plan_file;
 mod report;
 mod setup;
+mod source;
 
 use std::{
     panic::{self, AssertUnwindSafe},

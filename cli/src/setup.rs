@@ -30,6 +30,7 @@ use crate::{
     args::{Global, Planning},
     exit::Failure,
     report::policy,
+    source,
 };
 
 /// The emulated account's digits, unless somebody asks for others.
@@ -169,7 +170,7 @@ pub async fn open(global: &Global, access: Access, command: &str) -> Result<Worl
     let state = engine.state(&loaded.manifest.name).await?;
     let caller_arn = aws::resolve_principal(&clients, &identity).await?;
     let setting = Setting { partition: identity.partition, account: identity.account, region, caller_arn };
-    let platform = platform::build(&loaded.manifest, &setting)?;
+    let platform = platform::build_from(&loaded.manifest, &setting, &source::find(&global.file))?;
     Ok(World { loaded, platform, setting, state, engine, clients, rehearsal })
 }
 
@@ -283,7 +284,7 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 
 /// The platform without an account: for graphs and outputs, which do not depend on
 /// who asks.
-pub fn offline(loaded: &Loaded, state: Option<&Checkpoint>) -> Result<Platform, Failure> {
+pub fn offline(global: &Global, loaded: &Loaded, state: Option<&Checkpoint>) -> Result<Platform, Failure> {
     let binding = state.and_then(|state| state.meta.as_ref()).map(|meta| &meta.binding);
     let setting = Setting {
         partition: binding.map_or("aws", |binding| &binding.partition).to_owned(),
@@ -291,5 +292,5 @@ pub fn offline(loaded: &Loaded, state: Option<&Checkpoint>) -> Result<Platform, 
         region: loaded.manifest.region.clone(),
         caller_arn: "arn:aws:iam::123456789012:role/caller".to_owned(),
     };
-    Ok(platform::build(&loaded.manifest, &setting)?)
+    Ok(platform::build_from(&loaded.manifest, &setting, &source::find(&global.file))?)
 }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::Place;
+use common::{Place, QUICKSTART};
 
 #[test]
 fn one_and_all() {
@@ -64,4 +64,55 @@ fn without_a_state_it_says_where_it_looked() {
     let ran = Place::new().run(&["output"]);
     assert_eq!(ran.code, 64);
     assert!(ran.stderr.contains(".rayplat/state"), "{}", ran.stderr);
+}
+
+/// The names of the Terraform module's outputs. What the platform has not got is `null`.
+const OLD_NAMES: [&str; 27] = [
+    "access_instructions",
+    "cloudwatch_log_group",
+    "cluster_arn",
+    "cluster_autoscaler_iam_role_arn",
+    "cluster_certificate_authority",
+    "cluster_endpoint",
+    "cluster_iam_role_arn",
+    "cluster_id",
+    "cluster_name",
+    "cluster_oidc_issuer_url",
+    "cluster_security_group_id",
+    "cluster_version",
+    "cpu_node_group_id",
+    "cpu_node_group_status",
+    "gpu_fallback_node_group_id",
+    "gpu_fallback_node_group_status",
+    "gpu_node_group_id",
+    "gpu_node_group_status",
+    "gpu_primary_node_group_id",
+    "gpu_primary_node_group_status",
+    "kubeconfig_command",
+    "kubeconfig_path",
+    "node_iam_role_arn",
+    "node_security_group_id",
+    "oidc_provider_arn",
+    "region",
+    "resource_tags",
+];
+
+#[test]
+fn every_name_of_the_old_module_is_there_whatever_the_manifest() {
+    let place = Place::new();
+    let small = QUICKSTART.replace("  gpu: {capacity: spot, max: 5}\n", "");
+    place.write("rayplat.yaml", &format!("{small}autoscaler: {{enabled: false}}\ntags: {{team: ml}}\n"));
+    place.ok(&["up", "--rehearse", "--yes"]);
+    let all: serde_json::Value = serde_json::from_str(&place.ok(&["output", "--rehearse", "--json"]).stdout).unwrap();
+    let missing: Vec<&&str> = OLD_NAMES.iter().filter(|name| all.get(**name).is_none()).collect();
+    assert_eq!(missing, Vec::<&&str>::new());
+    for absent in ["gpu_node_group_id", "gpu_primary_node_group_status", "cluster_autoscaler_iam_role_arn"] {
+        assert!(all[absent].is_null(), "{absent}: {}", all[absent]);
+        assert_eq!(place.ok(&["output", absent, "--rehearse"]).stdout, "\n");
+    }
+    assert_eq!(all["kubeconfig_path"], "~/.kube/config-production-ray-cluster");
+    assert_eq!(all["resource_tags"]["team"], "ml");
+    assert_eq!(all["cpu_node_group_status"], "ACTIVE");
+    let instructions = place.ok(&["output", "access_instructions", "--rehearse"]).stdout;
+    assert!(instructions.contains(all["kubeconfig_command"].as_str().unwrap()), "{instructions}");
 }

@@ -16,7 +16,10 @@ use rayplat_engine::{
     store::StateStore,
 };
 use rayplat_resources::{
-    aws::{self, Clients},
+    aws::{
+        self, Clients,
+        tls_certificate::{FixedChain, IssuerCertificate},
+    },
     platform::{self, Platform, Setting, manifest},
     rehearsal::{Rehearsal, Seed, ec2},
 };
@@ -65,6 +68,8 @@ impl World {
         let clients = self.account.clients();
         let mut registry = Registry::new();
         aws::register(&mut registry, &clients);
+        let chain = FixedChain(self.account.issuer_chain());
+        registry.add(IssuerCertificate::new(chain));
         let binding = rayplat_engine::store::Binding {
             partition: "aws".into(),
             account: "123456789012".into(),
@@ -109,9 +114,17 @@ impl World {
     /// # Errors
     /// The engine's.
     pub async fn down(&self) -> Result<(Report, Vec<Event>), Error> {
+        self.down_of("production-ray-cluster").await
+    }
+
+    /// `down` of the platform of this name.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn down_of(&self, name: &str) -> Result<(Report, Vec<Event>), Error> {
         let (events, mut reader) = Events::channel();
         let (engine, _) = self.engine().await;
-        let report = engine.down("production-ray-cluster", events, Interrupt::default(), |_| true).await?;
+        let report = engine.down(name, events, Interrupt::default(), |_| true).await?;
         let mut seen = Vec::new();
         while let Ok(event) = reader.try_recv() {
             seen.push(event);

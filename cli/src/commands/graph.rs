@@ -11,7 +11,7 @@ use crate::{
 
 pub fn run(global: &Global, format: GraphFormat) -> Result<Ending, Failure> {
     let loaded = setup::manifest(&global.file)?;
-    let platform = setup::offline(&loaded, None)?;
+    let platform = setup::offline(global, &loaded, None)?;
     out(&match format {
         GraphFormat::Dot => dot(&platform.stack),
         GraphFormat::Mermaid => mermaid(&platform.stack),

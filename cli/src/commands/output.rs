@@ -16,7 +16,7 @@ use crate::{
 pub async fn run(global: &Global, name: Option<&str>) -> Result<Ending, Failure> {
     let loaded = setup::manifest(&global.file)?;
     let state = setup::stored(global, "output").await?;
-    let platform = setup::offline(&loaded, Some(&state))?;
+    let platform = setup::offline(global, &loaded, Some(&state))?;
     let mut outputs = evaluate(&platform.outputs, &state);
     outputs.insert("estimated_monthly_cost".to_owned(), cost::output(&platform.stack, &loaded.manifest.region)?);
     let Some(name) = name else {
@@ -24,7 +24,10 @@ pub async fn run(global: &Global, name: Option<&str>) -> Result<Ending, Failure>
             out(&Value::Object(outputs).to_string());
         } else {
             let width = outputs.keys().map(String::len).max().unwrap_or_default();
-            outputs.iter().for_each(|(name, value)| out(&format!("{name:width$}  {}", plain(value))));
+            let below = format!("\n{:width$}  ", "");
+            let shown =
+                |value: &Value| if value.is_null() { "-".to_owned() } else { plain(value).replace('\n', &below) };
+            outputs.iter().for_each(|(name, value)| out(&format!("{name:width$}  {}", shown(value))));
         }
         return Ok(Ending::Done);
     };
@@ -39,7 +42,7 @@ pub async fn run(global: &Global, name: Option<&str>) -> Result<Ending, Failure>
     Ok(Ending::Done)
 }
 
-/// The outputs that can be known from the state; others are left out.
+/// The outputs that can be known from the state; what is not known yet is left out.
 pub fn evaluate(outputs: &[(String, Expr)], state: &Checkpoint) -> Map<String, Value> {
     let lookup = |urn: &_, field: &str| match state.current(urn) {
         Some(object) => {
@@ -54,7 +57,11 @@ pub fn evaluate(outputs: &[(String, Expr)], state: &Checkpoint) -> Map<String, V
     known.collect()
 }
 
-/// As a person reads it: an object that has a text of its own shows that.
+/// As a person or a shell reads it: what is not there is empty, and an object that has a text
+/// of its own shows that.
 fn plain(value: &Value) -> String {
+    if value.is_null() {
+        return String::new();
+    }
     value.as_str().or_else(|| value["text"].as_str()).map_or_else(|| value.to_string(), str::to_owned)
 }

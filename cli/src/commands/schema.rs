@@ -7,7 +7,12 @@ use crate::{
     report::out,
 };
 
-pub fn run() -> Result<Ending, Failure> {
-    out(&format!("{:#}", manifest::schema()));
+pub fn run(markdown: bool) -> Result<Ending, Failure> {
+    if markdown {
+        // The text ends its last line itself.
+        out(manifest::markdown().trim_end());
+    } else {
+        out(&format!("{:#}", manifest::schema()));
+    }
     Ok(Ending::Done)
 }

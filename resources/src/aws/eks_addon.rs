@@ -228,6 +228,9 @@ impl Provider for Addon {
         // Not JSON (EKS takes YAML too): shown as the text that it is.
         let configuration =
             configuration.map(|text| serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())));
+        // An update says `{}` where there is none.
+        let configuration =
+            configuration.filter(|found| prior.configuration.is_some() || *found != serde_json::json!({}));
         let pod_identity = match self.pod_identity(ctx, cluster, &addon).await? {
             Some(found) if prior.pod_identity.is_some() => Some(found),
             // An association that somebody else made for an add-on without one is theirs.
@@ -262,6 +265,9 @@ impl Provider for Addon {
             // A version that was set and now is left to EKS stays as it is.
             let version = to.version.clone().or_else(|| Some(current.outputs.version.clone()));
             let configuration = to.configuration.clone().unwrap_or_else(|| serde_json::json!({}));
+            // Left out it stays; an empty text takes it off (terraform-provider-aws sends the same).
+            let role = to.service_account_role_arn.as_ref().map(ToString::to_string);
+            let role = role.or_else(|| from.service_account_role_arn.as_ref().map(|_| String::new()));
             let token = ctx.token(&format!("UpdateAddon {} {to:?}", ctx.now_ms()));
             let answer = call(ctx, "eks", "UpdateAddon", Repeat::Safe, || {
                 self.eks
@@ -270,7 +276,7 @@ impl Provider for Addon {
                     .addon_name(name)
                     .set_addon_version(version.clone())
                     .configuration_values(configuration.to_string())
-                    .set_service_account_role_arn(to.service_account_role_arn.as_ref().map(ToString::to_string))
+                    .set_service_account_role_arn(role.clone())
                     .set_pod_identity_associations(Some(associations(to.pod_identity.as_ref()).unwrap_or_default()))
                     .resolve_conflicts(ResolveConflicts::Overwrite)
                     .client_request_token(&token)

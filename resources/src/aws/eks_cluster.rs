@@ -69,6 +69,10 @@ inputs! {
         pub bootstrap_self_managed_addons: bool,
         /// Tags.
         pub tags: Tags,
+        /// Application Recovery Controller may shift traffic away from a zone.
+        pub zonal_shift: Option<bool>,
+        /// Of Kubernetes Services; `None`: EKS chooses, and it is not compared.
+        pub service_cidr: Option<String>,
     }
 }
 
@@ -93,6 +97,8 @@ outputs! {
         pub version: String,
         /// E.g. `eks.5`.
         pub platform_version: String,
+        /// The addresses of Kubernetes Services.
+        pub service_cidr: String,
     }
 }
 
@@ -157,6 +163,10 @@ impl Cluster {
             .bootstrap_cluster_creator_admin_permissions(inputs.bootstrap_creator_admin)
             .build();
         let encryption = inputs.secrets_key_arn.as_ref().map(|key| vec![encryption(key)]);
+        let services = inputs
+            .service_cidr
+            .as_ref()
+            .map(|cidr| types::KubernetesNetworkConfigRequest::builder().service_ipv4_cidr(cidr).build());
         let (token, tags) = (ctx.token("CreateCluster"), tag_map(&all_tags(ctx, &inputs.tags)));
         call(ctx, "eks", "CreateCluster", Repeat::Safe, || {
             self.eks
@@ -169,6 +179,8 @@ impl Cluster {
                 .upgrade_policy(support(&inputs.support))
                 .logging(logging(&inputs.log_types))
                 .set_encryption_config(encryption.clone())
+                .set_kubernetes_network_config(services.clone())
+                .set_zonal_shift_config(inputs.zonal_shift.map(zonal_shift))
                 .deletion_protection(inputs.deletion_protection)
                 .bootstrap_self_managed_addons(inputs.bootstrap_self_managed_addons)
                 .set_tags(Some(tags.clone()))
@@ -187,6 +199,10 @@ fn encryption(key: &KeyArn) -> EncryptionConfig {
         .resources("secrets")
         .provider(KeyProvider::builder().key_arn(key.as_str()).build())
         .build()
+}
+
+fn zonal_shift(enabled: bool) -> types::ZonalShiftConfigRequest {
+    types::ZonalShiftConfigRequest::builder().enabled(enabled).build()
 }
 
 fn support(kind: &str) -> UpgradePolicyRequest {
@@ -233,7 +249,12 @@ fn outputs_of(cluster: &types::Cluster) -> ClusterOutputs {
         vpc_id: network.and_then(|n| n.vpc_id()).unwrap_or_default().into(),
         version: cluster.version().unwrap_or_default().to_owned(),
         platform_version: cluster.platform_version().unwrap_or_default().to_owned(),
+        service_cidr: service_cidr(cluster).unwrap_or_default().to_owned(),
     }
+}
+
+fn service_cidr(cluster: &types::Cluster) -> Option<&str> {
+    cluster.kubernetes_network_config().and_then(|network| network.service_ipv4_cidr())
 }
 
 /// A list as found, or the prior one if only the order differs.
@@ -284,6 +305,10 @@ fn observed(cluster: &types::Cluster, prior: &ClusterInputs) -> ClusterInputs {
         bootstrap_self_managed_addons: prior.bootstrap_self_managed_addons,
         deletion_protection: cluster.deletion_protection().unwrap_or_default(),
         tags: users_tags(&from_tag_map(cluster.tags())),
+        zonal_shift: prior
+            .zonal_shift
+            .map(|_| cluster.zonal_shift_config().and_then(|config| config.enabled()).unwrap_or_default()),
+        service_cidr: prior.service_cidr.as_ref().and_then(|_| service_cidr(cluster).map(str::to_owned)),
     }
 }
 
@@ -293,7 +318,7 @@ impl Provider for Cluster {
 
     const TYPE: &'static str = "aws:eks:Cluster";
     const REPLACE_ON: &'static [&'static str] =
-        &["name", "role_arn", "bootstrap_creator_admin", "bootstrap_self_managed_addons"];
+        &["name", "role_arn", "bootstrap_creator_admin", "bootstrap_self_managed_addons", "service_cidr"];
     const REPLACE_ORDER: ReplaceOrder = ReplaceOrder::DeleteThenCreate;
     const REFUSE_REPLACE: bool = true;
     const CHANGES_ON_UPDATE: &'static [&'static str] = &["version", "platform_version"];
@@ -445,6 +470,10 @@ impl ClusterUpdate<'_> {
         }
         if from.deletion_protection != to.deletion_protection {
             self.config("protection", |request| request.deletion_protection(to.deletion_protection)).await?;
+        }
+        if from.zonal_shift.unwrap_or_default() != to.zonal_shift.unwrap_or_default() {
+            let shift = zonal_shift(to.zonal_shift.unwrap_or_default());
+            self.config("zonal shift", |request| request.zonal_shift_config(shift.clone())).await?;
         }
         self.encryption().await?;
         self.version().await

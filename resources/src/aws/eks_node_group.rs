@@ -17,11 +17,12 @@ use rayplat_engine::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use super::eks_node_group_options::{NodeRepair, RepairOverride, WarmPool};
 use super::{
     Clients, ClusterName, LaunchTemplateId, RoleArn, SubnetId, Tags, all_tags, call, discovered,
     eks::{Of, failed, follow_update, from_tag_map, retag, split, tag_map},
     eks_lists::{clusters_of_stack, node_group_names},
-    found, gone_is_ok,
+    eks_node_group_options as options, found, gone_is_ok,
     launch_template::same_members,
     marks, ownership, users_tags, vanished,
 };
@@ -59,9 +60,10 @@ inputs! {
         pub role_arn: RoleArn,
         /// Where nodes may run.
         pub subnet_ids: Vec<SubnetId>,
-        /// Of one size, or the cluster autoscaler reckons with the first one only.
+        /// Of one size, or the cluster autoscaler reckons with the first one only. Empty where
+        /// the launch template has the type.
         pub instance_types: Vec<String>,
-        /// `ON_DEMAND` or `SPOT`.
+        /// `ON_DEMAND`, `SPOT` or `CAPACITY_BLOCK`.
         pub capacity: String,
         /// E.g. `AL2023_x86_64_NVIDIA`.
         pub ami_type: String,
@@ -79,6 +81,10 @@ inputs! {
         pub max_unavailable_percentage: u32,
         /// Tags.
         pub tags: Tags,
+        /// Instances that wait, booted.
+        pub warm_pool: Option<WarmPool>,
+        /// Automatic repair.
+        pub node_repair: Option<NodeRepair>,
     }
 }
 
@@ -163,7 +169,7 @@ impl NodeGroup {
                 .nodegroup_name(name)
                 .node_role(inputs.role_arn.as_str())
                 .set_subnets(Some(inputs.subnet_ids.iter().map(ToString::to_string).collect()))
-                .set_instance_types(Some(inputs.instance_types.clone()))
+                .set_instance_types(Some(inputs.instance_types.clone()).filter(|types| !types.is_empty()))
                 .capacity_type(CapacityTypes::from(inputs.capacity.as_str()))
                 .ami_type(AmiTypes::from(inputs.ami_type.as_str()))
                 .scaling_config(scaling(inputs.scaling, Some(inputs.scaling.desired)))
@@ -171,6 +177,8 @@ impl NodeGroup {
                 .set_labels(Some(inputs.labels.clone().into_iter().collect()))
                 .set_taints(Some(inputs.taints.iter().map(taint).collect()))
                 .update_config(update.clone())
+                .set_warm_pool_config(inputs.warm_pool.as_ref().map(|pool| options::warm_pool(Some(pool))))
+                .set_node_repair_config(inputs.node_repair.as_ref().map(|repair| options::node_repair(Some(repair))))
                 .set_tags(Some(tags.clone()))
                 .client_request_token(&token)
                 .send()
@@ -180,7 +188,7 @@ impl NodeGroup {
     }
 }
 
-fn number(number: u32) -> i32 {
+pub(super) fn number(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
@@ -272,6 +280,8 @@ fn observed(group: &Nodegroup, prior: &NodeGroupInputs) -> NodeGroupInputs {
             }
         },
         tags: users_tags(&from_tag_map(group.tags())),
+        warm_pool: options::warm_pool_of(group.warm_pool_config(), prior.warm_pool.as_ref()),
+        node_repair: options::node_repair_of(group.node_repair_config()),
     }
 }
 
@@ -419,7 +429,10 @@ impl GroupUpdate<'_> {
         let rolling = (from.max_unavailable_percentage != to.max_unavailable_percentage).then(|| {
             NodegroupUpdateConfig::builder().max_unavailable_percentage(number(to.max_unavailable_percentage)).build()
         });
-        if sizes.is_none() && labels.is_none() && taints.is_none() && rolling.is_none() {
+        let warm = (from.warm_pool != to.warm_pool).then(|| options::warm_pool(to.warm_pool.as_ref()));
+        let repair = (from.node_repair != to.node_repair).then(|| options::node_repair(to.node_repair.as_ref()));
+        let same = sizes.is_none() && labels.is_none() && taints.is_none() && rolling.is_none();
+        if same && warm.is_none() && repair.is_none() {
             return Ok(());
         }
         let (cluster, name) = split(self.id);
@@ -433,6 +446,8 @@ impl GroupUpdate<'_> {
                 .set_labels(labels.clone())
                 .set_taints(taints.clone())
                 .set_update_config(rolling.clone())
+                .set_warm_pool_config(warm.clone())
+                .set_node_repair_config(repair.clone())
                 .client_request_token(&token)
                 .send()
         })

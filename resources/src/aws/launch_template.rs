@@ -5,10 +5,10 @@
 use aws_sdk_ec2::{
     Client,
     types::{
-        LaunchTemplateBlockDeviceMappingRequest, LaunchTemplateEbsBlockDeviceRequest, LaunchTemplateHttpTokensState,
-        LaunchTemplateInstanceMetadataOptionsRequest, LaunchTemplateTagSpecificationRequest, LaunchTemplateVersion,
-        LaunchTemplatesMonitoringRequest, RequestLaunchTemplateData, ResourceType, ResponseLaunchTemplateData,
-        VolumeType,
+        LaunchTemplateBlockDeviceMapping, LaunchTemplateBlockDeviceMappingRequest, LaunchTemplateEbsBlockDeviceRequest,
+        LaunchTemplateHttpTokensState, LaunchTemplateInstanceMetadataOptionsRequest,
+        LaunchTemplateTagSpecificationRequest, LaunchTemplateVersion, LaunchTemplatesMonitoringRequest,
+        RequestLaunchTemplateData, ResourceType, ResponseLaunchTemplateData, VolumeType,
     },
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
@@ -20,10 +20,11 @@ use rayplat_engine::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use super::launch_template_capacity::Reservation;
 use super::{
     Clients, KeyArn, LaunchTemplateId, SecurityGroupId, Tags, all_tags, call, discovered,
     ec2::{from_tags, of_stack, retag, specification, to_tags},
-    found, gone_is_ok, marks, ownership, unexpected, users_tags, vanished,
+    found, gone_is_ok, launch_template_capacity as capacity, marks, ownership, unexpected, users_tags, vanished,
 };
 
 /// The root volume.
@@ -59,8 +60,10 @@ inputs! {
     pub struct LaunchTemplateInputs, LaunchTemplateArgs {
         /// The beginning of its name; a short hash is added, 128 characters in all.
         pub name_prefix: String,
-        /// The root volume.
+        /// The root volume; on Bottlerocket the data volume, which has images and pods.
         pub disk: Disk,
+        /// Bottlerocket's own volume, beside the other one.
+        pub system_disk: Option<Disk>,
         /// The instance metadata service.
         pub metadata: Metadata,
         /// The instances' groups. Empty: EKS puts the cluster's group there.
@@ -73,6 +76,17 @@ inputs! {
         pub instance_tags: Tags,
         /// Tags of the template.
         pub tags: Tags,
+        /// An image of one's own: the group's AMI type is `CUSTOM` then.
+        pub image_id: Option<String>,
+        /// The type, where it must stand here and not with the group: Capacity Blocks.
+        pub instance_type: Option<String>,
+        /// `capacity-block`; `None` for On-Demand and Spot, which belong to the group.
+        pub market_type: Option<String>,
+        /// Reserved capacity.
+        pub reservation: Option<Reservation>,
+        /// How many network cards have an Elastic Fabric Adapter; `None`: EC2 makes one
+        /// ordinary interface.
+        pub efa_cards: Option<u32>,
     }
 }
 
@@ -97,8 +111,7 @@ pub struct LaunchTemplate {
 const INSTANCE_THINGS: [ResourceType; 3] =
     [ResourceType::Instance, ResourceType::Volume, ResourceType::NetworkInterface];
 
-fn request(inputs: &LaunchTemplateInputs) -> RequestLaunchTemplateData {
-    let disk = &inputs.disk;
+fn mapping(disk: &Disk) -> LaunchTemplateBlockDeviceMappingRequest {
     let positive = |number: Option<u32>| number.and_then(|number| i32::try_from(number).ok());
     let ebs = LaunchTemplateEbsBlockDeviceRequest::builder()
         .volume_size(i32::try_from(disk.size_gb).unwrap_or(i32::MAX))
@@ -109,10 +122,13 @@ fn request(inputs: &LaunchTemplateInputs) -> RequestLaunchTemplateData {
         .set_throughput(positive(disk.throughput))
         .delete_on_termination(true)
         .build();
-    let mut data = RequestLaunchTemplateData::builder()
-        .block_device_mappings(
-            LaunchTemplateBlockDeviceMappingRequest::builder().device_name(&disk.device_name).ebs(ebs).build(),
-        )
+    LaunchTemplateBlockDeviceMappingRequest::builder().device_name(&disk.device_name).ebs(ebs).build()
+}
+
+fn request(inputs: &LaunchTemplateInputs) -> RequestLaunchTemplateData {
+    let disks = [Some(&inputs.disk), inputs.system_disk.as_ref()].into_iter().flatten();
+    let data = RequestLaunchTemplateData::builder()
+        .set_block_device_mappings(Some(disks.map(mapping).collect()))
         .metadata_options(
             LaunchTemplateInstanceMetadataOptionsRequest::builder()
                 .http_tokens(LaunchTemplateHttpTokensState::from(inputs.metadata.http_tokens.as_str()))
@@ -121,9 +137,7 @@ fn request(inputs: &LaunchTemplateInputs) -> RequestLaunchTemplateData {
         )
         .monitoring(LaunchTemplatesMonitoringRequest::builder().enabled(inputs.monitoring).build())
         .set_user_data(inputs.user_data.as_ref().map(|text| BASE64.encode(text)));
-    for group in &inputs.security_group_ids {
-        data = data.security_group_ids(group.as_str());
-    }
+    let mut data = capacity::request(data, inputs);
     for kind in INSTANCE_THINGS.into_iter().filter(|_| !inputs.instance_tags.is_empty()) {
         let tags = to_tags(&inputs.instance_tags);
         data = data.tag_specifications(
@@ -133,12 +147,24 @@ fn request(inputs: &LaunchTemplateInputs) -> RequestLaunchTemplateData {
     data.build()
 }
 
+fn disk(mapping: &LaunchTemplateBlockDeviceMapping) -> Disk {
+    let ebs = mapping.ebs();
+    let size = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok());
+    Disk {
+        device_name: mapping.device_name().unwrap_or_default().to_owned(),
+        size_gb: size(ebs.and_then(|ebs| ebs.volume_size())).unwrap_or_default(),
+        volume_type: ebs.and_then(|ebs| ebs.volume_type()).map_or("", |kind| kind.as_str()).to_owned(),
+        encrypted: ebs.and_then(|ebs| ebs.encrypted()).unwrap_or_default(),
+        kms_key_arn: ebs.and_then(|ebs| ebs.kms_key_id()).map(KeyArn::from),
+        iops: size(ebs.and_then(|ebs| ebs.iops())),
+        throughput: size(ebs.and_then(|ebs| ebs.throughput())),
+    }
+}
+
 /// The fields that we own, as the newest version has them.
 fn observed(data: &ResponseLaunchTemplateData, prior: &LaunchTemplateInputs) -> LaunchTemplateInputs {
-    let mapping = data.block_device_mappings().first();
-    let ebs = mapping.and_then(|mapping| mapping.ebs());
-    let size = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok());
-    let mut groups: Vec<SecurityGroupId> = data.security_group_ids().iter().map(|id| id.as_str().into()).collect();
+    let mappings = data.block_device_mappings();
+    let mut groups = capacity::groups(data);
     if same_members(&groups, &prior.security_group_ids) {
         groups.clone_from(&prior.security_group_ids);
     }
@@ -149,15 +175,8 @@ fn observed(data: &ResponseLaunchTemplateData, prior: &LaunchTemplateInputs) -> 
     let metadata = data.metadata_options();
     LaunchTemplateInputs {
         name_prefix: prior.name_prefix.clone(),
-        disk: Disk {
-            device_name: mapping.and_then(|mapping| mapping.device_name()).unwrap_or_default().to_owned(),
-            size_gb: size(ebs.and_then(|ebs| ebs.volume_size())).unwrap_or_default(),
-            volume_type: ebs.and_then(|ebs| ebs.volume_type()).map_or("", |kind| kind.as_str()).to_owned(),
-            encrypted: ebs.and_then(|ebs| ebs.encrypted()).unwrap_or_default(),
-            kms_key_arn: ebs.and_then(|ebs| ebs.kms_key_id()).map(KeyArn::from),
-            iops: size(ebs.and_then(|ebs| ebs.iops())),
-            throughput: size(ebs.and_then(|ebs| ebs.throughput())),
-        },
+        disk: mappings.first().map(disk).unwrap_or_default(),
+        system_disk: mappings.get(1).map(disk),
         metadata: Metadata {
             http_tokens: metadata.and_then(|m| m.http_tokens()).map_or("", |tokens| tokens.as_str()).to_owned(),
             hop_limit: metadata.and_then(|m| m.http_put_response_hop_limit()).unwrap_or_default(),
@@ -172,6 +191,14 @@ fn observed(data: &ResponseLaunchTemplateData, prior: &LaunchTemplateInputs) -> 
             .map(|spec| users_tags(&from_tags(spec.tags())))
             .unwrap_or_default(),
         tags: prior.tags.clone(),
+        image_id: data.image_id().map(str::to_owned),
+        instance_type: data.instance_type().map(|kind| kind.as_str().to_owned()),
+        market_type: data
+            .instance_market_options()
+            .and_then(|options| options.market_type())
+            .map(|kind| kind.as_str().to_owned()),
+        reservation: capacity::reservation(data),
+        efa_cards: capacity::efa_cards(data),
     }
 }
 

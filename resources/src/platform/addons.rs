@@ -14,8 +14,8 @@ use serde_json::Value;
 use super::{
     build::Builder,
     cluster::ClusterParts,
-    identity::{WithPolicies, role},
-    policies,
+    identity::{WithPolicies, role_trusting},
+    manifest::types::Identity,
     pools::PoolParts,
 };
 use crate::aws::eks_addon::{Addon, AddonArgs, PodIdentity};
@@ -53,11 +53,13 @@ fn addon(builder: &mut Builder<'_>, cluster: &ClusterParts, name: &str) -> Resul
         return Ok(None);
     };
     let configuration = (!spec.configuration.is_empty()).then(|| Value::from(spec.configuration.clone()));
-    let role = own_role(builder, name)?;
-    let pod_identity: Input<Option<PodIdentity>> = match &role {
-        Some((account, role)) => pod_identity(account, role),
-        None => None.into(),
-    };
+    let role = own_role(builder, cluster, name, spec.identity)?;
+    let (mut pod_identity, mut irsa) = (None.into(), None.into());
+    match (&role, spec.identity) {
+        (Some((account, role)), Some(Identity::PodIdentity)) => pod_identity = associate(account, role),
+        (Some((_, role)), Some(Identity::Irsa)) => irsa = role.role.out.arn().into(),
+        _ => {}
+    }
     let added = builder.stack.add::<Addon>(
         name,
         AddonArgs {
@@ -66,8 +68,8 @@ fn addon(builder: &mut Builder<'_>, cluster: &ClusterParts, name: &str) -> Resul
             version: spec.version.clone().into(),
             configuration: configuration.into(),
             pod_identity,
+            service_account_role_arn: irsa,
             tags: builder.tags().into(),
-            ..AddonArgs::default()
         },
     )?;
     // The add-on's pods use the role from their first second on.
@@ -76,7 +78,7 @@ fn addon(builder: &mut Builder<'_>, cluster: &ClusterParts, name: &str) -> Resul
     Ok(Some(added))
 }
 
-fn pod_identity(account: &str, role: &WithPolicies) -> Input<Option<PodIdentity>> {
+fn associate(account: &str, role: &WithPolicies) -> Input<Option<PodIdentity>> {
     let text = |text: &str| Expr::Value(text.into());
     Input::expr(Expr::Object(vec![
         (text("service_account"), text(account)),
@@ -84,15 +86,22 @@ fn pod_identity(account: &str, role: &WithPolicies) -> Input<Option<PodIdentity>
     ]))
 }
 
-/// The service account and role of add-ons that call AWS. By Pod Identity: such a role
-/// does not wait for the cluster's issuer.
-fn own_role(builder: &mut Builder<'_>, name: &str) -> Result<Option<(&'static str, WithPolicies)>, StackError> {
+/// The service account and role of an add-on that calls AWS. A role for Pod Identity waits
+/// for nothing; one for IRSA waits for the cluster's issuer.
+fn own_role(
+    builder: &mut Builder<'_>,
+    cluster: &ClusterParts,
+    name: &str,
+    identity: Option<Identity>,
+) -> Result<Option<(&'static str, WithPolicies)>, StackError> {
+    let Some(identity) = identity else { return Ok(None) };
     let (account, policy) = match name {
         "vpc-cni" => ("aws-node", "AmazonEKS_CNI_Policy"),
         "aws-ebs-csi-driver" => ("ebs-csi-controller-sa", "service-role/AmazonEBSCSIDriverPolicy"),
         _ => return Ok(None),
     };
-    let trust = policies::trust_pod_identity();
-    let role = role(builder, name, &format!("The role of {name}"), &trust, &[policy])?;
+    let trust = cluster.trust(identity, "kube-system", account);
+    let suffix = if identity == Identity::Irsa { "-irsa" } else { "" };
+    let role = role_trusting(builder, name, suffix, &format!("The role of {name}"), trust, &[policy])?;
     Ok(Some((account, role)))
 }

@@ -10,6 +10,7 @@ use super::{
     addons, cluster, identity,
     manifest::{Resolved, types::Environment},
     outputs, pools,
+    source::Source,
 };
 use crate::aws::Tags;
 
@@ -39,12 +40,32 @@ pub struct Platform {
 pub(super) struct Builder<'a> {
     pub manifest: &'a Resolved,
     pub setting: &'a Setting,
+    pub source: &'a Source,
     pub stack: Stack,
 }
 
 impl Builder<'_> {
     /// The tags of every resource that takes tags.
     pub fn tags(&self) -> Tags {
+        let mut tags = self.instance_tags();
+        if let Some(repository) = &self.source.repository {
+            tags.entry("Repository".to_owned()).or_insert_with(|| repository.clone());
+        }
+        tags
+    }
+
+    /// The cluster's tags: the commit stands there alone.
+    pub fn cluster_tags(&self) -> Tags {
+        let mut tags = self.tags();
+        if let Some(commit) = &self.source.commit {
+            tags.entry("Commit".to_owned()).or_insert_with(|| commit.clone());
+        }
+        tags
+    }
+
+    /// The tags that launch templates give to instances: nothing that a run finds out by
+    /// itself, because another value would roll the nodes.
+    pub fn instance_tags(&self) -> Tags {
         let mut tags: Tags = self.manifest.tags.clone().into_iter().collect();
         tags.entry("Environment".to_owned()).or_insert_with(|| environment(self.manifest.environment).to_owned());
         tags.entry("ManagedBy".to_owned()).or_insert_with(|| "rayplat".to_owned());
@@ -76,10 +97,18 @@ impl Builder<'_> {
 /// # Errors
 /// Never for a manifest that was loaded; a mistake in this crate otherwise.
 pub fn build(manifest: &Resolved, setting: &Setting) -> Result<Platform, StackError> {
-    let mut builder = Builder { manifest, setting, stack: Stack::new(&manifest.name) };
+    build_from(manifest, setting, &Source::default())
+}
+
+/// The same, noting in tags where the manifest comes from.
+///
+/// # Errors
+/// As for [`build`].
+pub fn build_from(manifest: &Resolved, setting: &Setting, source: &Source) -> Result<Platform, StackError> {
+    let mut builder = Builder { manifest, setting, source, stack: Stack::new(&manifest.name) };
     let identity = identity::build(&mut builder)?;
     let cluster = cluster::build(&mut builder, &identity)?;
-    let templates = pools::templates(&mut builder, &identity)?;
+    let templates = pools::templates(&mut builder, &identity, &cluster)?;
     let before_nodes = addons::before_nodes(&mut builder, &cluster)?;
     let pools = pools::node_groups(&mut builder, &identity, &cluster, &templates, &before_nodes)?;
     addons::after_nodes(&mut builder, &cluster, &pools)?;

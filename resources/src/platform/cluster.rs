@@ -8,7 +8,7 @@ use rayplat_engine::{
 use super::{
     build::Builder,
     identity::Identity,
-    manifest::types::{LogType, Logs, Support},
+    manifest::types::{self, LogType, Logs, Support},
     policies,
 };
 use crate::aws::{
@@ -25,6 +25,31 @@ pub(super) struct ClusterParts {
     pub cluster: Added<Cluster>,
     pub oidc: Added<OidcProvider>,
     pub autoscaler: Option<Added<Role>>,
+}
+
+impl ClusterParts {
+    /// The trust policy of a role for one service account.
+    pub fn trust(&self, identity: types::Identity, namespace: &str, account: &str) -> Input<serde_json::Value> {
+        trust(&self.cluster, &self.oidc, identity, namespace, account)
+    }
+}
+
+fn trust(
+    cluster: &Added<Cluster>,
+    oidc: &Added<OidcProvider>,
+    identity: types::Identity,
+    namespace: &str,
+    account: &str,
+) -> Input<serde_json::Value> {
+    match identity {
+        types::Identity::PodIdentity => policies::trust_pod_identity().into(),
+        types::Identity::Irsa => Input::expr(policies::trust_service_account(
+            oidc.out.arn().expr(),
+            cluster.out.issuer().expr(),
+            namespace,
+            account,
+        )),
+    }
 }
 
 pub(super) fn build(builder: &mut Builder<'_>, identity: &Identity) -> Result<ClusterParts, StackError> {
@@ -60,7 +85,9 @@ fn cluster(builder: &mut Builder<'_>, identity: &Identity) -> Result<Added<Clust
             bootstrap_creator_admin: false.into(),
             deletion_protection: spec.deletion_protection.into(),
             bootstrap_self_managed_addons: false.into(),
-            tags: builder.tags().into(),
+            tags: builder.cluster_tags().into(),
+            zonal_shift: spec.zonal_shift.then_some(true).into(),
+            service_cidr: spec.service_cidr.clone().into(),
         },
     )?;
     // EKS checks the role's policies when the cluster is made, and needs them until it
@@ -156,17 +183,12 @@ fn autoscaler(
     if !builder.manifest.autoscaler.enabled {
         return Ok(None);
     }
-    let trust = policies::trust_service_account(
-        oidc.out.arn().expr(),
-        cluster.out.issuer().expr(),
-        "kube-system",
-        "cluster-autoscaler",
-    );
+    let trust = trust(cluster, oidc, types::Identity::Irsa, "kube-system", "cluster-autoscaler");
     let role = builder.stack.add::<Role>(
         "cluster-autoscaler",
         RoleArgs {
             name_prefix: format!("{}-cluster-autoscaler", builder.name()).into(),
-            trust_policy: Input::expr(trust),
+            trust_policy: trust,
             description: format!("The cluster autoscaler's role of {}", builder.name()).into(),
             tags: builder.tags().into(),
         },

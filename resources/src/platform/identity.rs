@@ -11,7 +11,7 @@ use super::{build::Builder, policies};
 use crate::aws::{
     KeyArn, PolicyArn,
     ec2_security_group::{SecurityGroup, SecurityGroupArgs},
-    ec2_security_group_rule::{SecurityGroupRule, SecurityGroupRuleArgs, Source},
+    ec2_security_group_rule::{Direction, SecurityGroupRule, SecurityGroupRuleArgs, Source},
     iam_role::{Role, RoleArgs},
     iam_role_policy_attachment::{RolePolicyAttachment, RolePolicyAttachmentArgs},
     kms_alias::{Alias, AliasArgs},
@@ -75,11 +75,25 @@ pub(super) fn role(
     trust: &serde_json::Value,
     managed: &[&str],
 ) -> Result<WithPolicies, StackError> {
+    role_trusting(builder, name, "", description, trust.clone().into(), managed)
+}
+
+/// The same with a trust policy that may refer to the cluster's issuer. A role that is handed
+/// out another way has another `suffix` of its name: it is a new role then, and pods keep
+/// the old one until they are told of the new.
+pub(super) fn role_trusting(
+    builder: &mut Builder<'_>,
+    name: &str,
+    suffix: &str,
+    description: &str,
+    trust: Input<serde_json::Value>,
+    managed: &[&str],
+) -> Result<WithPolicies, StackError> {
     let role = builder.stack.add::<Role>(
         name,
         RoleArgs {
-            name_prefix: format!("{}-{name}", builder.name()).into(),
-            trust_policy: trust.clone().into(),
+            name_prefix: format!("{}-{name}{suffix}", builder.name()).into(),
+            trust_policy: trust,
             description: format!("{description} of {}", builder.name()).into(),
             tags: builder.tags().into(),
         },
@@ -168,9 +182,26 @@ fn security_group(builder: &mut Builder<'_>) -> Result<(Added<SecurityGroup>, Ur
             protocol: "-1".into(),
             source: Source::SelfRef.into(),
             description: "Members reach each other".into(),
-            tags: tags.into(),
+            tags: tags.clone().into(),
             ..SecurityGroupRuleArgs::default()
         },
     )?;
+    if builder.manifest.node_pools.values().any(|pool| pool.efa) {
+        // AWS's own rule, which lets everything out, names addresses: an adapter's traffic
+        // has none and needs a rule that names the group.
+        // Source: EC2 user guide, "Prepare an EFA-enabled security group".
+        builder.stack.add::<SecurityGroupRule>(
+            "node-efa",
+            SecurityGroupRuleArgs {
+                group_id: group.out.id().into(),
+                direction: Direction::Egress.into(),
+                protocol: "-1".into(),
+                source: Source::SelfRef.into(),
+                description: "Elastic Fabric Adapters reach each other".into(),
+                tags: tags.into(),
+                ..SecurityGroupRuleArgs::default()
+            },
+        )?;
+    }
     Ok((group, rule.urn))
 }

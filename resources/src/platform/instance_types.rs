@@ -307,6 +307,33 @@ pub fn instance_store_gb(name: &str) -> Option<u32> {
     STORES.iter().find(|(known, _)| *known == name).map(|(_, gb)| *gb)
 }
 
+/// How many network cards of a type take an Elastic Fabric Adapter; `None` for a type that has
+/// none or is not known.
+/// Source: EC2 user guide, "Elastic Fabric Adapter", supported instance types, and "Network cards".
+#[must_use]
+pub fn efa_cards(name: &str) -> Option<u32> {
+    let (family, size) = name.split_once('.')?;
+    let cards = match (family, size) {
+        ("p5" | "p5e", "48xlarge") => 32,
+        ("p5en" | "trn2", "48xlarge") | ("trn1n", "32xlarge") => 16,
+        ("p6-b200", "48xlarge") | ("trn1", "32xlarge") => 8,
+        ("p4d" | "p4de", "24xlarge") | ("g6e", "48xlarge") => 4,
+        ("g6e", "24xlarge") | ("m6in" | "c6in" | "r6in", "32xlarge") => 2,
+        ("g5" | "g6", "8xlarge" | "12xlarge" | "16xlarge" | "24xlarge" | "48xlarge")
+        | ("g4dn" | "g6e", "8xlarge" | "12xlarge" | "16xlarge")
+        | ("gr6", "8xlarge")
+        | ("p5", "4xlarge")
+        | ("p3dn", "24xlarge")
+        | ("c5n", "18xlarge")
+        | ("m5n" | "r5n", "24xlarge")
+        | ("c6i" | "m6i" | "r6i", "32xlarge")
+        | ("c7i" | "m7i" | "r7i", "48xlarge")
+        | ("c7g" | "m7g" | "r7g" | "c6gn" | "c7gn", "16xlarge") => 1,
+        _ => return None,
+    };
+    Some(cards)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -328,6 +355,15 @@ mod tests {
         let both: Vec<_> = STORES.iter().filter_map(|(name, gb)| its(name).map(|(its, _)| (name, *gb, its))).collect();
         assert!(both.len() > 20, "{both:?}");
         assert!(both.iter().all(|(_, ours, its)| u64::from(*ours) == *its), "{both:?}");
+    }
+
+    #[test]
+    fn efa_is_for_the_large_sizes() {
+        assert_eq!(efa_cards("p5.48xlarge"), Some(32));
+        assert_eq!(efa_cards("p4d.24xlarge"), Some(4));
+        assert_eq!(efa_cards("g6.8xlarge"), Some(1));
+        assert_eq!(efa_cards("g4dn.xlarge"), None);
+        assert_eq!(efa_cards("inf2.48xlarge"), None);
     }
 
     #[test]

@@ -13,6 +13,9 @@ mod outputs;
 mod policies;
 mod pools;
 mod scale_from_zero;
+mod source;
 pub mod termination;
+mod user_data;
 
-pub use build::{Platform, Setting, build};
+pub use build::{Platform, Setting, build, build_from};
+pub use source::Source;

@@ -1,11 +1,23 @@
 //! What the platform tells its users: the names are those of the Terraform module that
-//! it replaces.
+//! it replaces. A name is always there: what the platform has not got is `null`, so that
+//! whoever reads the outputs need not know the manifest.
 
 use std::collections::BTreeMap;
 
-use rayplat_engine::{input::Output, value::Expr};
+use rayplat_engine::{input::Output, stack::Added, value::Expr};
+use serde_json::Value;
 
 use super::{build::Builder, cluster::ClusterParts, identity::Identity, pools::PoolParts};
+use crate::aws::eks_node_group::NodeGroup;
+
+/// Of a thing that may not be there.
+fn of<T>(output: Option<Output<T>>) -> Expr {
+    output.map_or(Expr::Value(Value::Null), |output| output.expr())
+}
+
+fn text(text: impl Into<String>) -> Expr {
+    Expr::Value(Value::String(text.into()))
+}
 
 pub(super) fn outputs(
     builder: &Builder<'_>,
@@ -13,42 +25,80 @@ pub(super) fn outputs(
     parts: &ClusterParts,
     pools: &BTreeMap<String, PoolParts>,
 ) -> Vec<(String, Expr)> {
-    fn of<T>(output: Output<T>) -> Expr {
-        output.expr()
-    }
-    let text = |text: String| Expr::Value(text.into());
-    let (name, region) = (builder.name(), &builder.setting.region);
     let cluster = &parts.cluster.out;
     let mut outputs = vec![
-        ("cluster_name", of(cluster.name())),
-        ("cluster_id", of(cluster.name())),
-        ("cluster_arn", of(cluster.arn())),
-        ("cluster_endpoint", of(cluster.endpoint())),
-        ("cluster_version", of(cluster.version())),
-        ("cluster_certificate_authority", of(cluster.certificate_authority())),
-        ("cluster_oidc_issuer_url", of(cluster.issuer())),
-        ("cluster_security_group_id", of(cluster.security_group_id())),
-        ("cluster_iam_role_arn", of(identity.cluster_role.role.out.arn())),
-        ("node_iam_role_arn", of(identity.node_role.role.out.arn())),
-        ("node_security_group_id", of(identity.node_group.out.id())),
-        ("oidc_provider_arn", of(parts.oidc.out.arn())),
-        ("region", text(region.clone())),
-        ("kubeconfig_command", text(format!("aws eks update-kubeconfig --region {region} --name {name}"))),
+        ("cluster_name", of(Some(cluster.name()))),
+        ("cluster_id", of(Some(cluster.name()))),
+        ("cluster_arn", of(Some(cluster.arn()))),
+        ("cluster_endpoint", of(Some(cluster.endpoint()))),
+        ("cluster_version", of(Some(cluster.version()))),
+        ("cluster_certificate_authority", of(Some(cluster.certificate_authority()))),
+        ("cluster_oidc_issuer_url", of(Some(cluster.issuer()))),
+        ("cluster_security_group_id", of(Some(cluster.security_group_id()))),
+        ("cluster_iam_role_arn", of(Some(identity.cluster_role.role.out.arn()))),
+        ("node_iam_role_arn", of(Some(identity.node_role.role.out.arn()))),
+        ("node_security_group_id", of(Some(identity.node_group.out.id()))),
+        ("oidc_provider_arn", of(Some(parts.oidc.out.arn()))),
+        ("cloudwatch_log_group", of(identity.log_group.as_ref().map(|group| group.out.name()))),
+        ("cluster_autoscaler_iam_role_arn", of(parts.autoscaler.as_ref().map(|role| role.out.arn()))),
     ];
-    if let Some(group) = &identity.log_group {
-        outputs.push(("cloudwatch_log_group", of(group.out.name())));
-    }
-    if let Some(role) = &parts.autoscaler {
-        outputs.push(("cluster_autoscaler_iam_role_arn", of(role.out.arn())));
-    }
+    outputs.extend(access(builder));
+    let tags = serde_json::to_value(builder.cluster_tags()).unwrap_or(Value::Null);
+    outputs.push(("resource_tags", Expr::Value(tags)));
     let mut outputs: Vec<(String, Expr)> = outputs.into_iter().map(|(name, expr)| (name.to_owned(), expr)).collect();
-    for (pool, parts) in pools {
-        outputs.push((format!("{pool}_node_group_id"), of(parts.primary.out.name())));
-        outputs.push((format!("{pool}_node_group_status"), of(parts.primary.out.status())));
-        if let Some(fallback) = &parts.fallback {
-            outputs.push((format!("{pool}_fallback_node_group_id"), of(fallback.out.name())));
-            outputs.push((format!("{pool}_fallback_node_group_status"), of(fallback.out.status())));
+    outputs.extend(node_groups(pools));
+    outputs
+}
+
+/// How people get in.
+fn access(builder: &Builder<'_>) -> [(&'static str, Expr); 4] {
+    let (name, region) = (builder.name(), &builder.setting.region);
+    let command = format!("aws eks update-kubeconfig --region {region} --name {name}");
+    let reach = if builder.manifest.cluster.endpoint.public {
+        "from the networks in cluster.endpoint.public_cidrs"
+    } else {
+        "from inside the VPC only"
+    };
+    let instructions = format!(
+        "1. Let kubectl know the cluster, which answers {reach}:\n   {command}\n\
+         2. See that it answers:\n   kubectl cluster-info\n   kubectl get nodes\n\
+         3. With a Ray cluster in it, look at its dashboard:\n   \
+         kubectl get services --all-namespaces --selector ray.io/node-type=head\n   \
+         kubectl port-forward --namespace NAMESPACE service/NAME 8265:8265\n   \
+         and open http://localhost:8265"
+    );
+    [
+        ("region", text(region)),
+        ("kubeconfig_command", text(command)),
+        ("kubeconfig_path", text(format!("~/.kube/config-{name}"))),
+        ("access_instructions", text(instructions)),
+    ]
+}
+
+/// Of every pool, and of `cpu` and `gpu` whether they are there or not. `gpu_primary` is the
+/// GPU pool beside its fallback, as the Terraform module once called it.
+fn node_groups(pools: &BTreeMap<String, PoolParts>) -> Vec<(String, Expr)> {
+    let mut names: Vec<&str> = vec!["cpu", "gpu"];
+    names.extend(pools.keys().map(String::as_str).filter(|name| !["cpu", "gpu"].contains(name)));
+    let mut outputs = Vec::new();
+    for name in names {
+        let pool = pools.get(name);
+        let primary = pool.map(|pool| &pool.primary);
+        let fallback = pool.and_then(|pool| pool.fallback.as_ref());
+        outputs.extend(node_group(name, primary));
+        if name == "gpu" {
+            outputs.extend(node_group("gpu_primary", primary));
+        }
+        if name == "gpu" || fallback.is_some() {
+            outputs.extend(node_group(&format!("{name}_fallback"), fallback));
         }
     }
     outputs
+}
+
+fn node_group(name: &str, group: Option<&Added<NodeGroup>>) -> [(String, Expr); 2] {
+    [
+        (format!("{name}_node_group_id"), of(group.map(|group| group.out.name()))),
+        (format!("{name}_node_group_status"), of(group.map(|group| group.out.status()))),
+    ]
 }

@@ -14,14 +14,15 @@ use super::{
     instance_types,
     manifest::{
         ResolvedPool as Pool,
-        types::{Capacity, TaintEffect, VolumeType},
+        types::{self, Capacity, RepairAction, TaintEffect, VolumeType, WarmState},
     },
     scale_from_zero::{self, Nodes},
+    user_data::{user_data, uses_instance_stores},
 };
 use crate::aws::{
     SubnetId,
-    eks_node_group::{NodeGroup, NodeGroupArgs, Scaling, Taint},
-    launch_template::{Disk, LaunchTemplate, LaunchTemplateArgs, Metadata},
+    eks_node_group::{NodeGroup, NodeGroupArgs, NodeRepair, RepairOverride, Scaling, Taint, WarmPool},
+    launch_template::{Disk, LaunchTemplate, LaunchTemplateArgs, Metadata, Reservation},
 };
 
 /// A pool's node group, and its On-Demand fallback where it has one.
@@ -36,68 +37,35 @@ pub(super) struct PoolParts {
 pub(super) fn templates(
     builder: &mut Builder<'_>,
     identity: &Identity,
+    cluster: &ClusterParts,
 ) -> Result<BTreeMap<String, Added<LaunchTemplate>>, StackError> {
     let manifest = builder.manifest;
     let mut templates = BTreeMap::new();
     for (name, pool) in &manifest.node_pools {
-        let mut tags = builder.tags();
+        let mut tags = builder.instance_tags();
         tags.insert("Name".to_owned(), format!("{}-{name}", manifest.name));
         let template = builder.stack.add::<LaunchTemplate>(
             name,
             LaunchTemplateArgs {
                 name_prefix: format!("{}-{name}", manifest.name).into(),
-                disk: Disk {
-                    device_name: data_device(pool).to_owned(),
-                    size_gb: pool.disk.size_gb,
-                    volume_type: volume_type(pool.disk.volume_type).to_owned(),
-                    encrypted: true,
-                    ..Disk::default()
-                }
-                .into(),
+                disk: disk(data_device(pool), pool.disk.size_gb, volume_type(pool.disk.volume_type)).into(),
+                system_disk: system_disk(pool).into(),
                 metadata: Metadata { http_tokens: "required".to_owned(), hop_limit: 1 }.into(),
                 security_group_ids: vec![identity.node_group.out.id()].into(),
-                user_data: node_config(pool).into(),
+                user_data: user_data(name, pool, cluster),
                 instance_tags: tags.into(),
                 tags: builder.tags().into(),
+                image_id: pool.image_id.clone().into(),
+                instance_type: block_type(pool).into(),
+                market_type: block_type(pool).map(|_| "capacity-block".to_owned()).into(),
+                reservation: pool.capacity_reservation.as_ref().map(reservation).into(),
+                efa_cards: efa_cards(pool).into(),
                 ..LaunchTemplateArgs::default()
             },
         )?;
         templates.insert(name.clone(), template);
     }
     Ok(templates)
-}
-
-/// Instance stores become one RAID0 for the kubelet, containerd and pods: spilled
-/// objects and images go there and not to the root volume. EKS merges the join
-/// configuration into this part.
-/// Source: <https://awslabs.github.io/amazon-eks-ami/nodeadm/doc/api/>
-fn node_config(pool: &Pool) -> Option<String> {
-    uses_instance_stores(pool).then(|| {
-        [
-            "MIME-Version: 1.0",
-            "Content-Type: multipart/mixed; boundary=\"BOUNDARY\"",
-            "",
-            "--BOUNDARY",
-            "Content-Type: application/node.eks.aws",
-            "",
-            "apiVersion: node.eks.aws/v1alpha1",
-            "kind: NodeConfig",
-            "spec:",
-            "  instance:",
-            "    localStorage:",
-            "      strategy: RAID0",
-            "",
-            "--BOUNDARY--",
-            "",
-        ]
-        .join("\n")
-    })
-}
-
-/// Whether instance stores hold what pods write.
-fn uses_instance_stores(pool: &Pool) -> bool {
-    let stores = pool.instance_types.iter().all(|name| instance_types::has_instance_store(name));
-    stores && pool.ami.as_str().starts_with("AL2023")
 }
 
 pub(super) fn node_groups(
@@ -120,10 +88,11 @@ pub(super) fn node_groups(
                     cluster: cluster.cluster.out.name().into(),
                     name_prefix: group_name.as_str().into(),
                     role_arn: identity.node_role.role.out.arn().into(),
-                    subnet_ids: subnets(manifest).into(),
-                    instance_types: instance_types.to_vec().into(),
+                    subnet_ids: subnets(manifest, pool).into(),
+                    // A Capacity Block's type stands in the template, and EKS takes it once.
+                    instance_types: block_type(pool).map_or_else(|| instance_types.to_vec(), |_| Vec::new()).into(),
                     capacity: capacity_type(capacity).into(),
-                    ami_type: pool.ami.as_str().into(),
+                    ami_type: pool.image_id.as_ref().map_or(pool.ami.as_str(), |_| "CUSTOM").into(),
                     scaling: scaling.into(),
                     template_id: template.out.id().into(),
                     template_version: template.out.latest_version().into(),
@@ -131,6 +100,9 @@ pub(super) fn node_groups(
                     taints: taints(pool).into(),
                     max_unavailable_percentage: 33.into(),
                     tags: builder.tags().into(),
+                    // On-Demand only, so that a fallback beside its Spot group has none.
+                    warm_pool: pool.warm_pool.as_ref().map(warm_pool).into(),
+                    node_repair: pool.node_repair.as_ref().map(node_repair).into(),
                 },
             )?;
             // EKS checks the role's policies, and nodes join with them.
@@ -171,15 +143,85 @@ pub(super) fn node_groups(
     Ok(parts)
 }
 
-fn subnets(manifest: &super::manifest::Resolved) -> Vec<SubnetId> {
-    manifest.network.subnet_ids.iter().map(|id| SubnetId::from(id.as_str())).collect()
+fn subnets(manifest: &super::manifest::Resolved, pool: &Pool) -> Vec<SubnetId> {
+    let all = &manifest.network.subnet_ids;
+    pool.subnet_ids.as_ref().unwrap_or(all).iter().map(|id| SubnetId::from(id.as_str())).collect()
+}
+
+fn disk(device_name: &str, size_gb: u32, volume_type: &str) -> Disk {
+    Disk {
+        device_name: device_name.to_owned(),
+        size_gb,
+        volume_type: volume_type.to_owned(),
+        encrypted: true,
+        ..Disk::default()
+    }
+}
+
+/// Bottlerocket's own volume: named, it is encrypted whatever the account's default is. It
+/// holds the system alone, 4 GiB.
+/// Source: <https://karpenter.sh/docs/concepts/nodeclasses/#specblockdevicemappings>
+fn system_disk(pool: &Pool) -> Option<Disk> {
+    pool.ami.is_bottlerocket().then(|| disk("/dev/xvda", 4, "gp3"))
+}
+
+/// The instance type of a Capacity Block, which its template names.
+fn block_type(pool: &Pool) -> Option<String> {
+    pool.instance_types.first().filter(|_| pool.capacity == Capacity::CapacityBlock).cloned()
+}
+
+fn reservation(reservation: &types::CapacityReservation) -> Reservation {
+    Reservation { id: reservation.id.clone(), resource_group_arn: reservation.resource_group_arn.clone() }
+}
+
+fn efa_cards(pool: &Pool) -> Option<u32> {
+    pool.instance_types.first().filter(|_| pool.efa).and_then(|name| instance_types::efa_cards(name))
+}
+
+fn warm_pool(pool: &types::WarmPool) -> WarmPool {
+    let state = match pool.state {
+        WarmState::Stopped => "STOPPED",
+        WarmState::Running => "RUNNING",
+        WarmState::Hibernated => "HIBERNATED",
+    };
+    WarmPool {
+        min: pool.min,
+        max_prepared: pool.max_prepared,
+        state: state.to_owned(),
+        reuse_on_scale_in: pool.reuse_on_scale_in,
+    }
+}
+
+fn node_repair(repair: &types::NodeRepair) -> NodeRepair {
+    let overrides = repair.overrides.iter().map(|one| RepairOverride {
+        condition: one.condition.clone(),
+        reason: one.reason.clone(),
+        wait_minutes: one.wait_minutes,
+        action: match one.action {
+            RepairAction::Replace => "Replace",
+            RepairAction::Reboot => "Reboot",
+            RepairAction::NoAction => "NoAction",
+        }
+        .to_owned(),
+    });
+    NodeRepair {
+        max_unhealthy_nodes: repair.max_unhealthy_nodes,
+        max_unhealthy_percent: repair.max_unhealthy_percent,
+        max_parallel_nodes: repair.max_parallel_nodes,
+        max_parallel_percent: repair.max_parallel_percent,
+        overrides: overrides.collect(),
+    }
 }
 
 /// The user's labels, and what the scheduler and the autoscaler need to tell pools apart.
 fn labels(name: &str, pool: &Pool, capacity: Capacity) -> BTreeMap<String, String> {
     let mut labels: BTreeMap<String, String> = pool.labels.clone().into_iter().collect();
     labels.insert("rayplat.io/pool".to_owned(), name.to_owned());
-    let kind = if capacity == Capacity::Spot { "spot" } else { "on-demand" };
+    let kind = match capacity {
+        Capacity::OnDemand => "on-demand",
+        Capacity::Spot => "spot",
+        Capacity::CapacityBlock => "capacity-block",
+    };
     labels.insert("rayplat.io/capacity".to_owned(), kind.to_owned());
     labels
 }
@@ -198,7 +240,7 @@ fn taints(pool: &Pool) -> Vec<Taint> {
 /// The volume that holds images and pods: on Bottlerocket the second one, beside the
 /// read-only system.
 fn data_device(pool: &Pool) -> &'static str {
-    if pool.ami.as_str().starts_with("BOTTLEROCKET") { "/dev/xvdb" } else { "/dev/xvda" }
+    if pool.ami.is_bottlerocket() { "/dev/xvdb" } else { "/dev/xvda" }
 }
 
 fn volume_type(kind: VolumeType) -> &'static str {
@@ -212,6 +254,7 @@ fn capacity_type(capacity: Capacity) -> &'static str {
     match capacity {
         Capacity::OnDemand => "ON_DEMAND",
         Capacity::Spot => "SPOT",
+        Capacity::CapacityBlock => "CAPACITY_BLOCK",
     }
 }
 

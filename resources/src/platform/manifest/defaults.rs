@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::types::{
-    Addon, Addons, AmiType, Autoscaler, Capacity, Cluster, Disk, Endpoint, Environment, Fallback, LogType, Logs,
-    Manifest, Network, NodePool, Oidc, Support, Taint, TaintEffect, VolumeType,
+    Addon, Addons, AmiType, Autoscaler, Capacity, CapacityReservation, Cluster, Disk, Endpoint, Environment, Fallback,
+    Identity, LogType, Logs, Manifest, Network, NodePool, NodeRepair, Oidc, Support, Taint, TaintEffect, VolumeType,
+    WarmPool,
 };
 use super::versions;
 use crate::platform::instance_types::{self, Accelerator, Architecture};
@@ -63,6 +64,27 @@ pub struct ResolvedPool {
     /// The On-Demand pool that stands in for Spot; `None` without Spot or when
     /// switched off. It has the pool's AMI, disk, labels and taints.
     pub fallback: Option<ResolvedFallback>,
+    /// An AMI of one's own, built on `ami`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_id: Option<String>,
+    /// The subnets of the nodes; `None`: all of the network's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subnet_ids: Option<Vec<String>>,
+    /// The most pods of a node; `None`: EKS computes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_pods: Option<u32>,
+    /// Reserved capacity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity_reservation: Option<CapacityReservation>,
+    /// An Elastic Fabric Adapter on every network card.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub efa: bool,
+    /// A warm pool; `None` without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm_pool: Option<WarmPool>,
+    /// Automatic repair; `None` without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_repair: Option<NodeRepair>,
 }
 
 /// A root volume with every default filled in.
@@ -95,6 +117,9 @@ pub struct ResolvedAddon {
     pub version: Option<String>,
     /// Its configuration: rayplat's defaults with the manifest's merged over them.
     pub configuration: Map<String, Value>,
+    /// How it gets the credentials of its role; `None` for one that has no role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
 }
 
 impl Manifest {
@@ -176,8 +201,15 @@ impl NodePool {
             taints: self.taints.clone().unwrap_or_else(|| taints(accelerator)),
             fallback: match capacity {
                 Capacity::Spot => self.fallback.clone().unwrap_or_default().resolve(first),
-                Capacity::OnDemand => None,
+                Capacity::OnDemand | Capacity::CapacityBlock => None,
             },
+            image_id: self.image_id.clone(),
+            subnet_ids: self.subnet_ids.clone(),
+            max_pods: self.max_pods,
+            capacity_reservation: self.capacity_reservation.clone(),
+            efa: self.efa,
+            warm_pool: self.warm_pool.clone().filter(|pool| pool.enabled),
+            node_repair: self.node_repair.clone().filter(|repair| repair.enabled),
             instance_types,
         }
     }
@@ -253,6 +285,12 @@ impl AmiType {
         }
     }
 
+    /// True for Bottlerocket, which is told things in TOML and keeps images on a second volume.
+    #[must_use]
+    pub fn is_bottlerocket(self) -> bool {
+        self.as_str().starts_with("BOTTLEROCKET")
+    }
+
     /// The architecture that it runs on.
     #[must_use]
     pub fn architecture(self) -> Architecture {
@@ -296,11 +334,18 @@ impl Addons {
                 let mut configuration = addon_configuration(name);
                 merge(&mut configuration, given.configuration);
                 let version = given.version;
-                resolved.insert(name.to_owned(), ResolvedAddon { version, configuration });
+                let identity = has_role(name).then(|| given.identity.unwrap_or(Identity::PodIdentity));
+                resolved.insert(name.to_owned(), ResolvedAddon { version, configuration, identity });
             }
         }
         resolved
     }
+}
+
+/// Whether an addon calls AWS, and so has an IAM role.
+#[must_use]
+pub fn has_role(addon: &str) -> bool {
+    matches!(addon, "vpc-cni" | "aws-ebs-csi-driver")
 }
 
 /// The configuration that rayplat gives an addon. Prefix delegation is what
@@ -356,6 +401,8 @@ impl Default for Cluster {
             oidc: Oidc::default(),
             admins: Vec::new(),
             deletion_protection: false,
+            zonal_shift: false,
+            service_cidr: None,
         }
     }
 }
@@ -390,7 +437,7 @@ impl Default for Fallback {
 
 impl Default for Addon {
     fn default() -> Self {
-        Self { enabled: true, version: None, configuration: Map::new() }
+        Self { enabled: true, version: None, configuration: Map::new(), identity: None }
     }
 }
 

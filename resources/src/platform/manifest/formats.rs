@@ -106,8 +106,40 @@ pub static ADDON_VERSION: Format = Format {
     example: "v1.20.4-eksbuild.1",
 };
 
+/// An AMI's id.
+pub static IMAGE_ID: Format = Format {
+    pattern: "^ami-([0-9a-f]{8}|[0-9a-f]{17})$",
+    matches: |text| is_id(text, "ami-"),
+    expected: "an AMI id: `ami-` and 8 or 17 of the characters 0-9 and a-f",
+    example: "ami-0123456789abcdef0",
+};
+
+/// The id of a Capacity Reservation or Capacity Block.
+pub static CAPACITY_RESERVATION_ID: Format = Format {
+    pattern: "^cr-([0-9a-f]{8}|[0-9a-f]{17})$",
+    matches: |text| is_id(text, "cr-"),
+    expected: "a Capacity Reservation's id: `cr-` and 8 or 17 of the characters 0-9 and a-f",
+    example: "cr-0123456789abcdef0",
+};
+
+/// The ARN of a resource group.
+pub static RESOURCE_GROUP_ARN: Format = Format {
+    pattern: "^arn:aws[a-z-]*:resource-groups:[a-z0-9-]+:[0-9]{12}:group/[0-9A-Za-z_.-]+$",
+    matches: is_resource_group_arn,
+    expected: "the ARN of a resource group",
+    example: "arn:aws:resource-groups:us-east-1:111122223333:group/gpu-reservations",
+};
+
+/// An IPv4 network in CIDR notation; its numbers are checked elsewhere.
+pub static CIDR: Format = Format {
+    pattern: "^[0-9]{1,3}(\\.[0-9]{1,3}){3}/[0-9]{1,2}$",
+    matches: is_cidr,
+    expected: "an IPv4 network in CIDR notation",
+    example: "10.100.0.0/16",
+};
+
 /// Every form, for the check of a schema.
-pub static ALL: [&Format; 10] = [
+pub static ALL: [&Format; 14] = [
     &NAME,
     &REGION,
     &VPC_ID,
@@ -118,6 +150,10 @@ pub static ALL: [&Format; 10] = [
     &POOL_NAME,
     &INSTANCE_TYPE,
     &ADDON_VERSION,
+    &IMAGE_ID,
+    &CAPACITY_RESERVATION_ID,
+    &RESOURCE_GROUP_ARN,
+    &CIDR,
 ];
 
 /// The form whose pattern this is.
@@ -206,6 +242,27 @@ fn is_principal_arn(text: &str) -> bool {
     is_account(account) && !name.is_empty() && all(name, |c| alphanumeric(c) || "_+=,.@/-".contains(c))
 }
 
+fn is_resource_group_arn(text: &str) -> bool {
+    let Some(("resource-groups", region, account, resource)) = arn(text) else {
+        return false;
+    };
+    let name = resource.strip_prefix("group/").unwrap_or_default();
+    !region.is_empty()
+        && all(region, |c| lower(c) || digit(c) || c == '-')
+        && is_account(account)
+        && !name.is_empty()
+        && all(name, |c| alphanumeric(c) || "_.-".contains(c))
+}
+
+fn is_cidr(text: &str) -> bool {
+    let Some((address, length)) = text.split_once('/') else {
+        return false;
+    };
+    let parts: Vec<&str> = address.split('.').collect();
+    let number = |text: &str, most| count(text, 1, most) && all(text, digit);
+    parts.len() == 4 && parts.into_iter().all(|part| number(part, 3)) && number(length, 2)
+}
+
 fn is_addon_version(text: &str) -> bool {
     let number = |text: &str| !text.is_empty() && all(text, digit);
     let Some((version, build)) = text.split_once("-eksbuild.") else {
@@ -252,7 +309,7 @@ mod tests {
 
     #[test]
     fn functions_refuse_what_patterns_refuse() {
-        let refused: [(&Format, &[&str]); 10] = [
+        let refused: [(&Format, &[&str]); 14] = [
             (&NAME, &["", "-a", "_a", "a b", "a.b", "é"]),
             (&REGION, &["", "us-east", "us-east-1a", "US-EAST-1", "us--1", "useast1", "-east-1"]),
             (&VPC_ID, &["vpc-", "vpc-0abc", "vpc-0ABCD123", "subnet-0abcd123", "vpc-0abcd1234ef56789g"]),
@@ -283,6 +340,13 @@ mod tests {
             (&POOL_NAME, &["", "Cpu", "1a", "a-", "a_b", "abcdefghijklmnopqrstu"]),
             (&INSTANCE_TYPE, &["", "m6g", "m6g.", ".xlarge", "M6g.xlarge", "m6g.x.large", "6g.large"]),
             (&ADDON_VERSION, &["", "1.20.4-eksbuild.1", "v1.20.4", "v1.20-eksbuild.1", "v1.2.3-eksbuild."]),
+            (&IMAGE_ID, &["", "ami-", "ami-0abc", "AMI-0abcd123", "cr-0abcd123"]),
+            (&CAPACITY_RESERVATION_ID, &["", "cr-1", "ami-0abcd123"]),
+            (
+                &RESOURCE_GROUP_ARN,
+                &["", "arn:aws:resource-groups:us-east-1:1:group/a", "arn:aws:iam::111122223333:role/a"],
+            ),
+            (&CIDR, &["", "10.0.0.0", "10.0.0/8", "10.0.0.0/", "10.0.0.0/123", "a.b.c.d/8", "::/8"]),
         ];
         for (format, texts) in refused {
             for text in texts {

@@ -50,6 +50,7 @@ fn the_quickstart_resolves_to_its_defaults() {
                 "oidc": {"manage_thumbprint": false},
                 "admins": [],
                 "deletion_protection": false,
+                "zonal_shift": false,
             },
             "node_pools": {
                 "cpu": {
@@ -81,13 +82,13 @@ fn the_quickstart_resolves_to_its_defaults() {
                 },
             },
             "addons": {
-                "aws-ebs-csi-driver": {"version": null, "configuration": {}},
+                "aws-ebs-csi-driver": {"version": null, "configuration": {}, "identity": "pod_identity"},
                 "coredns": {"version": null, "configuration": {
                     "autoScaling": {"enabled": true, "minReplicas": 4, "maxReplicas": 10},
                 }},
                 "eks-pod-identity-agent": {"version": null, "configuration": {}},
                 "kube-proxy": {"version": null, "configuration": {}},
-                "vpc-cni": {"version": null, "configuration": {
+                "vpc-cni": {"version": null, "identity": "pod_identity", "configuration": {
                     "env": {"ENABLE_PREFIX_DELEGATION": "true", "WARM_PREFIX_TARGET": "1"},
                 }},
             },

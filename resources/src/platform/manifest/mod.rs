@@ -22,6 +22,8 @@ pub mod check;
 pub mod defaults;
 pub mod diagnostic;
 pub mod formats;
+pub mod markdown;
+mod pool_extras;
 pub mod schema;
 mod semantic;
 pub mod spans;
@@ -33,6 +35,7 @@ use jiff::civil::Date;
 
 pub use defaults::{Resolved, ResolvedAddon, ResolvedDisk, ResolvedFallback, ResolvedPool};
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
+pub use markdown::markdown;
 pub use schema::schema;
 pub use spans::Spans;
 pub use types::Manifest;
@@ -97,5 +100,7 @@ pub fn load(file_name: &str, bytes: &[u8], today: Date) -> Result<Loaded, Diagno
 }
 #[cfg(test)]
 mod bad_tests;
+#[cfg(test)]
+mod extras_tests;
 #[cfg(test)]
 mod good_tests;

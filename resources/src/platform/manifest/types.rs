@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::formats::{self, Format};
+pub use super::pool_extras::{
+    CapacityReservation, Identity, NodeRepair, RepairAction, RepairOverride, WarmPool, WarmState,
+};
+use super::pool_extras::{cidr, image_id, pool_subnet_ids};
 
 /// A Ray platform on Amazon EKS, as `rayplat` provisions it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -108,6 +112,13 @@ pub struct Cluster {
     pub admins: Vec<String>,
     /// Whether EKS refuses to delete the cluster.
     pub deletion_protection: bool,
+    /// Whether Amazon Application Recovery Controller may shift traffic away from a zone in trouble.
+    pub zonal_shift: bool,
+    /// The addresses of Kubernetes Services, a private IPv4 block of /12 to /24 apart from the
+    /// VPC's. Default: EKS chooses. It cannot be changed afterwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "cidr")]
+    pub service_cidr: Option<String>,
 }
 
 /// What happens when a Kubernetes version's standard support ends.
@@ -217,6 +228,32 @@ pub struct NodePool {
     /// The On-Demand pool that stands in when Spot has no capacity. Only with `capacity: spot`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fallback: Option<Fallback>,
+    /// An AMI of your own, in place of the newest one of the AMI type; `ami` says what it is built
+    /// on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "image_id")]
+    pub image_id: Option<String>,
+    /// Those of the network's subnets that the nodes run in. Default: all of them. Reserved
+    /// capacity and EFA need one zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "pool_subnet_ids")]
+    pub subnet_ids: Option<Vec<String>>,
+    /// The most pods of a node. Default: what EKS computes for the instance type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 4, max = 250))]
+    pub max_pods: Option<u32>,
+    /// Reserved capacity that the nodes are launched into. With `capacity: capacity_block` the
+    /// Capacity Block, with `on_demand` Capacity Reservations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity_reservation: Option<CapacityReservation>,
+    /// Whether nodes have an Elastic Fabric Adapter on every network card.
+    pub efa: bool,
+    /// A warm pool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warm_pool: Option<WarmPool>,
+    /// Automatic repair of unhealthy nodes. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_repair: Option<NodeRepair>,
 }
 
 /// How nodes are bought.
@@ -227,6 +264,8 @@ pub enum Capacity {
     OnDemand,
     /// Spare capacity at a lower price, which AWS can take back within two minutes.
     Spot,
+    /// A Capacity Block for ML: GPU instances reserved for a time and paid for in advance.
+    CapacityBlock,
 }
 
 /// The EKS AMI types that rayplat provisions (EKS API, `AMITypes`). Amazon
@@ -367,6 +406,10 @@ pub struct Addon {
     /// Its configuration, merged over rayplat's defaults; `aws eks describe-addon-configuration`
     /// shows what an addon takes.
     pub configuration: Map<String, Value>,
+    /// How it gets the credentials of its IAM role; only vpc-cni and aws-ebs-csi-driver have one.
+    /// Default: pod_identity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
 }
 
 /// The cluster autoscaler.
@@ -385,7 +428,7 @@ pub const RETENTION_DAYS: [u32; 22] =
 /// are made of it, and an IAM role's name ends at 64 characters.
 pub const MAX_NAME: usize = 40;
 
-fn string(format: &Format) -> Schema {
+pub(super) fn string(format: &Format) -> Schema {
     json_schema!({
         "type": "string",
         "pattern": format.pattern,

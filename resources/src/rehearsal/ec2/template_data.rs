@@ -31,12 +31,42 @@ pub(super) fn check(data: &Value) -> Result<(), ApiError> {
             "Network interfaces and an instance-level security groups may not be specified on the same request",
         ));
     }
+    check_capacity(data)?;
     for specification in list(data, "TagSpecification") {
         check_choice(
             specification,
             "ResourceType",
             &["instance", "volume", "network-interface", "spot-instances-request", "elastic-gpu"],
         )?;
+    }
+    Ok(())
+}
+
+/// The market, the reserved capacity, and the kinds of interfaces.
+fn check_capacity(data: &Value) -> Result<(), ApiError> {
+    if let Some(options) = data.get("InstanceMarketOptions") {
+        check_choice(options, "MarketType", &["spot", "capacity-block", "interruptible-capacity-reservation"])?;
+    }
+    let target = data.get("CapacityReservationSpecification").and_then(|it| it.get("CapacityReservationTarget"));
+    if let Some(target) = target {
+        let given = |name| text(target, name).is_some();
+        if given("CapacityReservationId") && given("CapacityReservationResourceGroupArn") {
+            return Err(refuse(
+                "InvalidParameterCombination",
+                "The parameters CapacityReservationId and CapacityReservationResourceGroupArn cannot be used together",
+            ));
+        }
+    }
+    for interface in list(data, "NetworkInterface") {
+        check_choice(interface, "InterfaceType", &["interface", "efa", "efa-only"])?;
+        let primary = params::number(interface, "DeviceIndex")?.unwrap_or_default() == 0
+            && params::number(interface, "NetworkCardIndex")?.unwrap_or_default() == 0;
+        if primary && text(interface, "InterfaceType") == Some("efa-only") {
+            return Err(refuse(
+                "InvalidParameterCombination",
+                "An EFA-only network interface can't be the primary network interface.",
+            ));
+        }
     }
     Ok(())
 }

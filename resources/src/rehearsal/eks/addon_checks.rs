@@ -37,7 +37,9 @@ pub(super) fn settings(
         }
         None => current.and_then(|it| it.configuration.clone()),
     };
-    let service_account_role_arn = match text(params, "serviceAccountRoleArn") {
+    let service_account_role_arn = match params.get("serviceAccountRoleArn").and_then(Value::as_str) {
+        // An empty text takes the role off.
+        Some("") => None,
         Some(role) => {
             outside::check_role_exists(account, role)?;
             Some(role.to_owned())

@@ -135,6 +135,9 @@ pub(super) fn nodegroup(cluster_name: &str, group: &Nodegroup) -> Value {
     if let Some(repair) = &group.node_repair {
         answer["nodeRepairConfig"] = repair.clone();
     }
+    if let Some(warm) = &group.warm_pool {
+        answer["warmPoolConfig"] = warm.clone();
+    }
     if let Some(template) = &group.launch_template {
         answer["launchTemplate"] = json!({
             "id": template.id,

@@ -13,6 +13,8 @@ pub(super) struct Launch {
     pub image_id: Option<String>,
     pub security_group_ids: Vec<String>,
     pub user_data: Option<String>,
+    pub market_type: Option<String>,
+    pub reservation_id: Option<String>,
 }
 
 /// Resolves `launchTemplate` of a request; the version becomes a number.
@@ -42,6 +44,10 @@ pub(super) fn resolve(account: &Account, specification: &Value) -> Result<Launch
         image_id: text(data, "ImageId").map(str::to_owned),
         security_group_ids: security_groups(data),
         user_data: text(data, "UserData").map(str::to_owned),
+        market_type: data.get("InstanceMarketOptions").map(|it| text(it, "MarketType").unwrap_or("spot").to_owned()),
+        reservation_id: data["CapacityReservationSpecification"]["CapacityReservationTarget"]["CapacityReservationId"]
+            .as_str()
+            .map(str::to_owned),
     };
     for id in &launch.security_group_ids {
         if !account.ec2.security_groups.contains_key(id) {
@@ -71,7 +77,6 @@ fn interfaces(data: &Value) -> &[Value] {
 fn check_allowed(data: &Value) -> Result<(), ApiError> {
     let prohibited = [
         ("IamInstanceProfile", "instance profile"),
-        ("InstanceMarketOptions", "request Spot Instances"),
         ("HibernationOptions", "stop - hibernate behavior"),
         ("InstanceInitiatedShutdownBehavior", "shutdown behavior"),
     ];

@@ -33,6 +33,7 @@ mod tokens;
 mod updates;
 mod user_data;
 mod versions;
+mod warm_pools;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};

@@ -237,6 +237,9 @@ pub struct Nodegroup {
     pub update_config: Value,
     /// `nodeRepairConfig` as answered.
     pub node_repair: Option<Value>,
+    /// `warmPoolConfig` as answered; `None` without one.
+    #[serde(default)]
+    pub warm_pool: Option<Value>,
     /// The template, with the version as a number.
     pub launch_template: Option<Template>,
     /// The Auto Scaling group's name.
@@ -297,6 +300,8 @@ pub(super) enum NodegroupChange {
         taints: Vec<Taint>,
         update_config: Value,
         node_repair: Option<Value>,
+        #[serde(default)]
+        warm_pool: Option<Value>,
     },
     Version {
         version: String,

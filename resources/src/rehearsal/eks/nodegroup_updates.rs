@@ -11,7 +11,10 @@ use super::nodegroup_checks as checks;
 use super::nodegroups::release_version;
 use super::params::{self, in_use, invalid_parameter, invalid_request, required, structure, text, texts};
 use super::updates::Update;
-use super::{machines, user_data, versions};
+use super::{machines, user_data, versions, warm_pools};
+
+/// What UpdateNodegroupConfig changes.
+const CONFIGS: [&str; 6] = ["scalingConfig", "labels", "taints", "updateConfig", "nodeRepairConfig", "warmPoolConfig"];
 
 struct Asked {
     change: NodegroupChange,
@@ -25,7 +28,7 @@ struct Asked {
 pub(super) fn config(account: &mut Account, params: &Value) -> Result<Value, ApiError> {
     run(account, params, "UpdateNodegroupConfig", |_, _, group| {
         let given = |member: &str| params.get(member).is_some_and(|it| !it.is_null());
-        if !["scalingConfig", "labels", "taints", "updateConfig", "nodeRepairConfig"].into_iter().any(given) {
+        if !CONFIGS.into_iter().any(given) {
             return Err(invalid_parameter("No changes found to update Nodegroup"));
         }
         let mut record: Vec<(&str, String)> = Vec::new();
@@ -51,8 +54,12 @@ pub(super) fn config(account: &mut Account, params: &Value) -> Result<Value, Api
         if given("nodeRepairConfig") {
             record.push(("NodeRepairConfig", params["nodeRepairConfig"].to_string()));
         }
+        let warm_pool = warm_pools::warm_pool(params, group.warm_pool.as_ref(), &group.ami_type, &group.capacity_type)?;
+        if given("warmPoolConfig") {
+            record.push(("WarmPoolConfig", params["warmPoolConfig"].to_string()));
+        }
         Ok(Asked {
-            change: NodegroupChange::Config { scaling, labels, taints, update_config, node_repair },
+            change: NodegroupChange::Config { scaling, labels, taints, update_config, node_repair, warm_pool },
             kind: "ConfigUpdate",
             params: record,
             takes: durations::NODEGROUP_CONFIG_UPDATE,
@@ -125,6 +132,7 @@ pub(super) fn version(account: &mut Account, params: &Value) -> Result<Value, Ap
             None => group.version.clone(),
         };
         let launch = launch(account, params, group)?;
+        warm_pools::market(launch.as_ref(), &group.capacity_type)?;
         let same_template = launch.as_ref().map(|it| &it.template) == group.launch_template.as_ref();
         let release = text(params, "releaseVersion").map(str::to_owned);
         let release_version = release.unwrap_or_else(|| release_version(&version));

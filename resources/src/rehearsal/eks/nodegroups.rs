@@ -12,6 +12,7 @@ use super::params::{
 };
 use super::{
     access_entries, answers, durations, launch, machines, nodegroup_checks as checks, outside, user_data, versions,
+    warm_pools,
 };
 
 /// EKS service quota L-6D54EA21.
@@ -54,6 +55,8 @@ fn checked(account: &Account, params: &Value, cluster: &Cluster, name: &str) -> 
     let machines = machines::machines(params, launch.as_ref(), &version)?;
     let user_data = launch.as_ref().and_then(|it| it.user_data.as_deref());
     let capacity_type = choice(params, "capacityType", &["ON_DEMAND", "SPOT", "CAPACITY_BLOCK"])?;
+    let capacity_type = capacity_type.unwrap_or("ON_DEMAND");
+    warm_pools::market(launch.as_ref(), capacity_type)?;
     Ok(Nodegroup {
         name: name.to_owned(),
         arn: String::new(),
@@ -64,7 +67,8 @@ fn checked(account: &Account, params: &Value, cluster: &Cluster, name: &str) -> 
         running: None,
         release_version: release_version(&version),
         version,
-        capacity_type: capacity_type.unwrap_or("ON_DEMAND").to_owned(),
+        capacity_type: capacity_type.to_owned(),
+        warm_pool: warm_pools::warm_pool(params, None, &machines.ami_type, capacity_type)?,
         doomed: user_data::problem(&machines.ami_type, user_data),
         max_pods: max_pods(cluster, &machines.effective_types),
         ami_type: machines.ami_type,

@@ -98,12 +98,13 @@ fn apply(account: &mut Account, cluster_name: &str, name: &str, change: Nodegrou
     };
     let before = group.scaling.desired;
     match change {
-        NodegroupChange::Config { scaling, labels, taints, update_config, node_repair } => {
+        NodegroupChange::Config { scaling, labels, taints, update_config, node_repair, warm_pool } => {
             group.scaling = scaling;
             group.labels = labels;
             group.taints = taints;
             group.update_config = update_config;
             group.node_repair = node_repair;
+            group.warm_pool = warm_pool;
             if scaling.desired > before {
                 // It fails only for a missing subnet, and this account never loses one.
                 let _ = start_nodes(account, cluster_name, name, scaling.desired - before);

@@ -85,6 +85,13 @@ struct Style {
     item: &'static str,
 }
 
+impl Style {
+    /// A list of group ids names its members; groups with id and name are items like others.
+    fn item_of(self, list: &str, item: &Value) -> &'static str {
+        if list == "groupSet" && item.is_string() { "groupId" } else { self.item }
+    }
+}
+
 const QUERY: Style = Style { item: "member" };
 const EC2: Style = Style { item: "item" };
 
@@ -94,7 +101,7 @@ fn element(out: &mut String, name: &str, value: &Value, style: Style) {
         Value::Array(items) => {
             out.push_str(&format!("<{name}>"));
             for item in items {
-                element(out, style.item, item, style);
+                element(out, style.item_of(name, item), item, style);
             }
             out.push_str(&format!("</{name}>"));
         }

@@ -66,7 +66,10 @@ pub const AFTER_HEAD: &[Case] = &[
     // Enumerations and ranges.
     ("environment: prod\n", &["6:14: `environment` must be one of production, staging, dev, not \"prod\""]),
     ("environment:\n", &["6:1: `environment` must be one of production, staging, dev, not nothing"]),
-    ("node_pools: {cpu: {capacity: SPOT}}\n", &["6:30: `capacity` must be one of on_demand, spot, not \"SPOT\""]),
+    (
+        "node_pools: {cpu: {capacity: SPOT}}\n",
+        &["6:30: `capacity` must be one of on_demand, spot, capacity_block, not \"SPOT\""],
+    ),
     (
         "cluster: {logs: {retention_days: 10}}\n",
         &[

@@ -141,7 +141,7 @@ bad.yaml:7:23: error: `kubernetes_version` must be a string, not the number 1.30
    |                       ^
   cure: write it in quotes: \"1.30\" (without them it is a number, and 1.30 would become 1.3)
 
-bad.yaml:9:19: error: `capacity` must be one of on_demand, spot, not \"Spot\"
+bad.yaml:9:19: error: `capacity` must be one of on_demand, spot, capacity_block, not \"Spot\"
  9 |   gpu: {capacity: Spot, maximum: 5, min: 8, max: 6}
    |                   ^
   cure: write spot
@@ -171,7 +171,8 @@ fn cures_say_what_to_write() {
         ("cluster: {endpoint: {public: yes}}", "write true: YAML 1.2 reads this word as a string"),
         ("node_pools: {cpu: {ami: AL2_x86_64_GPU}}", "write AL2023_x86_64_NVIDIA: Amazon Linux 2 ended on 2025-11-26"),
         ("cluster: {logs: {retention_days: 10}}", "write 14, the next larger one"),
-        ("subnet_ids: []", "`subnet_ids` is a key of `network`: move it there"),
+        ("vpc_id: vpc-0abcd123", "`vpc_id` is a key of `network`: move it there"),
+        ("subnet_ids: []", "`subnet_ids` is a key of `network` and of `node_pools.<name>`: move it there"),
         (
             "cluster: {kubernetes_version: \"1.33\"}",
             "write \"1.36\", or `support: extended` until 2027-07-29 ($0.60 an hour in place of $0.10, about $438 a month)",

@@ -4,15 +4,16 @@ use serde_json::Value;
 
 use super::super::spans::key_path;
 
-/// The path of the mapping that has a key of this name, for a key that stands
-/// in the wrong place. Names that several mappings have say nothing.
-pub(super) fn parent_of(schema: &Value, key: &str) -> Option<String> {
+/// The paths of the mappings that have a key of this name, for a key that stands
+/// in the wrong place. A name that more than two mappings have says nothing.
+pub(super) fn parents_of(schema: &Value, key: &str) -> Vec<String> {
     let mut found = Vec::new();
     search(schema, schema, key, "", 0, &mut found);
-    match found.as_slice() {
-        [only] => Some(only.clone()),
-        _ => None,
+    found.dedup();
+    if found.len() > 2 {
+        found.clear();
     }
+    found
 }
 
 fn search(root: &Value, schema: &Value, key: &str, path: &str, depth: usize, found: &mut Vec<String>) {

@@ -10,8 +10,8 @@ mod scalars;
 
 use serde_json::{Map, Value};
 
-use self::lookup::parent_of;
-use self::scalars::choices;
+use self::lookup::parents_of;
+pub(super) use self::scalars::choices;
 use super::diagnostic::{Code, Diagnostic, nearest, quoted};
 use super::formats;
 use super::spans::{item_path, key_path};
@@ -140,13 +140,12 @@ impl Walk<'_> {
             path => format!("`{path}`"),
         };
         let message = format!("there is no key `{key}` in {inside}");
-        let elsewhere = || parent_of(self.root, &entry.key);
+        let elsewhere = || parents_of(self.root, &entry.key);
         let cure = match nearest(&entry.key, names.iter().copied()) {
             Some(name) => format!("did you mean `{name}`?"),
-            None => match elsewhere() {
-                Some(parent) if parent != place.path => {
-                    format!("`{key}` is a key of `{parent}`: move it there")
-                }
+            None => match elsewhere().as_slice() {
+                [parent] if *parent != place.path => format!("`{key}` is a key of `{parent}`: move it there"),
+                [one, other] => format!("`{key}` is a key of `{one}` and of `{other}`: move it there"),
                 _ => format!("remove it; the keys here are {}", listed(&names)),
             },
         };

@@ -188,7 +188,7 @@ impl Walk<'_> {
 }
 
 /// The values of an enumeration, in either of the forms that schemars writes.
-pub(super) fn choices(schema: &Map<String, Value>) -> Option<Vec<&Value>> {
+pub(in super::super) fn choices(schema: &Map<String, Value>) -> Option<Vec<&Value>> {
     if let Some(Value::Array(values)) = schema.get("enum") {
         return Some(values.iter().collect());
     }

@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use jiff::ToSpan;
 
+use super::super::defaults::has_role;
 use super::super::diagnostic::{Code, Diagnostic, nearest, quoted};
-use super::super::types::{Addons, Cluster, Support};
+use super::super::types::{Addons, Cluster, Identity, Support};
 use super::super::versions::{self, EXTENDED_PRICE, Version};
 use super::Context;
 
@@ -61,8 +62,64 @@ pub fn check(context: &mut Context<'_>) {
     version(context, &cluster);
     endpoint(context, &cluster);
     key_region(context, &cluster);
+    service_cidr(context, &cluster);
     if let Some(addons) = context.section::<Addons>("/addons") {
         needed_addons(context, &addons);
+        identities(context, &addons);
+    }
+}
+
+/// EKS's rule (API reference, `KubernetesNetworkConfigRequest`).
+fn service_cidr(context: &mut Context<'_>, cluster: &Cluster) {
+    const PATH: &str = "cluster.service_cidr";
+    let Some(text) = &cluster.service_cidr else { return };
+    let Ok(net) = text.parse::<Ipv4Net>() else {
+        let message = format!("{} is not a network in CIDR notation", quoted(text));
+        let cure = "write an address and a prefix length, for example 10.100.0.0/16";
+        context.at(PATH, Diagnostic::error(Code::BadFormat, message, cure));
+        return;
+    };
+    let found = if net.addr() != net.network() {
+        Diagnostic::error(
+            Code::BadFormat,
+            format!("{text} has bits set after the first {}", net.prefix_len()),
+            format!("write {}", net.trunc()),
+        )
+    } else if !net.addr().is_private() || !(12..=24).contains(&net.prefix_len()) {
+        Diagnostic::error(
+            Code::OutOfRange,
+            format!("{text} cannot be the addresses of Services"),
+            "write a block of /12 to /24 within 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
+        )
+    } else {
+        return;
+    };
+    context.at(PATH, found);
+}
+
+/// Only add-ons that call AWS have a role, and Pod Identity needs its agent.
+fn identities(context: &mut Context<'_>, addons: &Addons) {
+    let agent = addons.eks_pod_identity_agent.as_ref().is_none_or(|addon| addon.enabled);
+    for (name, given, by_default) in addons.all() {
+        let identity = given.and_then(|addon| addon.identity);
+        if identity.is_some() && !has_role(name) {
+            let found = Diagnostic::error(
+                Code::Conflict,
+                format!("{name} does not call AWS and has no role"),
+                "remove `identity`",
+            );
+            context.at_key(&format!("addons.{name}.identity"), found);
+        } else if has_role(name) && !agent && given.map_or(by_default, |addon| addon.enabled) {
+            if identity == Some(Identity::Irsa) {
+                continue;
+            }
+            let found = Diagnostic::error(
+                Code::Conflict,
+                format!("{name} gets its role by Pod Identity, and the agent that hands it out is switched off"),
+                format!("write `{name}: {{identity: irsa}}`, or keep eks-pod-identity-agent"),
+            );
+            context.at("addons.eks-pod-identity-agent.enabled", found);
+        }
     }
 }
 

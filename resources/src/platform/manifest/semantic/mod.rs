@@ -4,6 +4,7 @@
 //! Every rule works on the part of the manifest that has the right shape, so
 //! that one wrong value does not hide the findings elsewhere.
 
+mod capacity;
 mod cluster;
 mod labels;
 mod pools;

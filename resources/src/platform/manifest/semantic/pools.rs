@@ -6,7 +6,7 @@ use super::super::defaults::default_pools;
 use super::super::diagnostic::{Code, Diagnostic, nearest, quoted};
 use super::super::types::{AmiType, Capacity, NodePool};
 use super::Context;
-use super::labels;
+use super::{capacity, labels};
 use crate::platform::instance_types::{self, Accelerator};
 
 /// The most nodes of a managed node group without a quota increase (EKS user
@@ -81,6 +81,8 @@ fn check_pool(context: &mut Context<'_>, name: &str, pool: &NodePool) {
     if capacity_known(context, name, pool) {
         spot(context, &path, name, pool, &types);
         fallback(context, &path, name, pool, &types);
+        let capacity = pool.capacity_of(name);
+        capacity::check(context, &capacity::Pool { name, path: &path, pool, types: &types, capacity });
     }
 }
 
@@ -196,10 +198,12 @@ fn fallback(context: &mut Context<'_>, path: &str, name: &str, pool: &NodePool, 
         return;
     };
     let path = format!("{path}.fallback");
-    if pool.capacity_of(name) == Capacity::OnDemand {
+    let capacity = pool.capacity_of(name);
+    if capacity != Capacity::Spot {
+        let kind = if capacity == Capacity::OnDemand { "On-Demand" } else { "a Capacity Block" };
         let found = Diagnostic::error(
             Code::Conflict,
-            format!("the pool `{name}` is On-Demand, and a fallback stands in for Spot"),
+            format!("the pool `{name}` is {kind}, and a fallback stands in for Spot"),
             "write `capacity: spot`, or remove `fallback`",
         );
         context.at_key(&path, found);

@@ -260,3 +260,56 @@ fn a_leaked_interface_holds_the_security_group() {
     rig.ec2("DeleteNetworkInterface", json!({"NetworkInterfaceId": interface["networkInterfaceId"]}));
     rig.ec2("DeleteSecurityGroup", json!({"GroupId": sg}));
 }
+
+#[test]
+fn a_capacity_block_stands_in_the_template_with_its_type() {
+    let mut rig = Rig::with_cni();
+    let block = json!({
+        "InstanceMarketOptions": {"MarketType": "capacity-block"},
+        "CapacityReservationSpecification": {"CapacityReservationTarget": {"CapacityReservationId": "cr-1"}},
+        "InstanceType": "g4dn.xlarge",
+    });
+    let group = |template: &str, changes: Value| {
+        let request = json!({"launchTemplate": {"id": template}, "instanceTypes": null,
+            "amiType": "AL2023_x86_64_NVIDIA", "capacityType": "CAPACITY_BLOCK"});
+        with(with(nodegroup_request("gpu"), request), changes)
+    };
+    let plain = rig.template("plain", json!({"InstanceType": "g4dn.xlarge"}));
+    let words = "needs a launch template with the market type capacity-block";
+    rig.refused("CreateNodegroup", group(&plain, json!({})), "InvalidParameterException", words);
+    let template = rig.template("block", block);
+    let words = "should not specify request Spot Instances";
+    let other = group(&template, json!({"capacityType": "ON_DEMAND"}));
+    rig.refused("CreateNodegroup", other, "InvalidParameterException", words);
+    let made = rig.ok("CreateNodegroup", group(&template, json!({})))["nodegroup"].clone();
+    assert_eq!(made["capacityType"], "CAPACITY_BLOCK");
+    assert!(made.get("instanceTypes").is_none(), "{made}");
+}
+
+#[test]
+fn warm_pools_keep_what_is_not_said_and_know_their_limits() {
+    let mut rig = Rig::with_cni();
+    let warm = |config: Value| with(nodegroup_request("cpu"), json!({"warmPoolConfig": config}));
+    for (change, words) in [
+        (json!({"capacityType": "SPOT"}), "capacity type SPOT"),
+        (json!({"warmPoolConfig": {"enabled": true, "minSize": 3, "maxGroupPreparedCapacity": 2}}), "at most"),
+        (
+            json!({"amiType": "BOTTLEROCKET_ARM_64", "warmPoolConfig": {"enabled": true, "reuseOnScaleIn": true}}),
+            "Bottlerocket",
+        ),
+    ] {
+        let request = with(warm(json!({"enabled": true})), change);
+        rig.refused("CreateNodegroup", request, "InvalidParameterException", words);
+    }
+    rig.ok("CreateNodegroup", warm(json!({"enabled": true, "minSize": 1, "poolState": "RUNNING"})));
+    rig.wait(210);
+    let found = json!({"enabled": true, "minSize": 1, "poolState": "RUNNING", "reuseOnScaleIn": false});
+    assert_eq!(rig.nodegroup("cpu")["warmPoolConfig"], found);
+    let update = |config: Value| json!({"clusterName": "ray", "nodegroupName": "cpu", "warmPoolConfig": config});
+    rig.ok("UpdateNodegroupConfig", update(json!({"enabled": true, "minSize": 2})));
+    rig.wait(46);
+    assert_eq!(rig.nodegroup("cpu")["warmPoolConfig"], with(found, json!({"minSize": 2})));
+    rig.ok("UpdateNodegroupConfig", update(json!({"enabled": false})));
+    rig.wait(46);
+    assert!(rig.nodegroup("cpu").get("warmPoolConfig").is_none());
+}
