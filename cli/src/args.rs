@@ -67,8 +67,10 @@ pub struct Global {
     #[arg(long, global = true, value_name = "URL")]
     pub endpoint_url: Option<String>,
     /// The state's folder; default: .rayplat/state beside the manifest. In a
-    /// rehearsal, the folder of state and account; default: .rayplat/rehearsal
-    #[arg(long, global = true, value_name = "DIR")]
+    /// rehearsal, the folder of state and account; default: .rayplat/rehearsal.
+    /// Or a place in S3, for several people or runners:
+    /// s3://BUCKET/PREFIX[?region=REGION&kms_key_id=KEY]
+    #[arg(long, global = true, value_name = "DIR|s3://...", env = "RAYPLAT_STATE", hide_env_values = true)]
     pub state: Option<PathBuf>,
     /// In a rehearsal: write the least IAM policy for the platform's whole life
     #[arg(long, global = true, value_name = "FILE")]
@@ -231,6 +233,8 @@ pub enum StateCommand {
         #[arg(required = true, value_name = "URN")]
         urns: Vec<String>,
     },
+    /// Free a lock in S3 that a run has left behind
+    Unlock,
     /// Rebuild a lost state from what stands in the account, then show what would change
     Rebuild,
     /// Give a resource another name in the state
@@ -245,6 +249,11 @@ pub enum StateCommand {
 /// `rayplat rehearse ...`
 #[derive(Debug, Subcommand)]
 pub enum RehearseCommand {
+    /// Make a bucket with versions on the emulated account, to keep a state in
+    MakeBucket {
+        /// Its name
+        name: String,
+    },
     /// Offer the emulated account over HTTP, in real time or faster
     Serve {
         /// Where to listen; only on this machine

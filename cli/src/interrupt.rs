@@ -9,6 +9,7 @@ use rayplat_engine::apply::Interrupt;
 use crate::{
     exit::Failure,
     report::{Message, Phase, err},
+    store,
 };
 
 /// What a shell says of a program that Ctrl-C ended; see the table of exit codes.
@@ -39,6 +40,7 @@ async fn follow(mut signals: Signals, interrupt: Interrupt, phase: Phase, messag
             if phase.looking() {
                 err("\nstopped before anything was changed");
             }
+            store::release_at_once().await;
             process::exit(INTERRUPTED);
         }
         interrupt.raise();

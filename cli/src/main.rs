@@ -11,6 +11,7 @@ mod plan_file;
 mod report;
 mod setup;
 mod source;
+mod store;
 
 use std::{
     panic::{self, AssertUnwindSafe},

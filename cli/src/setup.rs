@@ -23,14 +23,14 @@ use rayplat_resources::{
     platform::{self, Platform, Setting, lint, manifest, manifest::Loaded},
     rehearsal::{Rehearsal, Seed, ec2},
 };
-use rayplat_state::{Holder, MemoryStore, SledStore};
+use rayplat_state::Holder;
 use tokio::runtime::Runtime;
 
 use crate::{
     args::{Global, Planning},
     exit::Failure,
     report::policy,
-    source,
+    source, store,
 };
 
 /// The emulated account's digits, unless somebody asks for others.
@@ -109,9 +109,11 @@ fn folder(global: &Global) -> PathBuf {
     beside.unwrap_or(Path::new(".")).join(".rayplat")
 }
 
-/// The folder of the state.
+/// The folder of the state, where it does not rest in S3; a rehearsal's account is beside it
+/// in any case.
 pub fn state_folder(global: &Global) -> PathBuf {
-    match (&global.state, global.rehearse) {
+    let state = global.state.as_ref().filter(|_| store::s3_address(global).is_none());
+    match (state, global.rehearse) {
         (Some(folder), false) => folder.clone(),
         (Some(folder), true) => folder.join("state"),
         (None, false) => folder(global).join("state"),
@@ -128,23 +130,37 @@ pub enum Access {
     Work,
 }
 
+/// The folder of a rehearsal's account and state.
+pub fn rehearsal_folder(global: &Global) -> PathBuf {
+    let state = state_folder(global);
+    state.parent().unwrap_or(&state).to_owned()
+}
+
 /// Opens the state and takes its lock. Where there is none, one who only looks gets an
 /// empty one.
 pub async fn open_store(global: &Global, access: Access, command: &str) -> Result<Arc<dyn StateStore>, Failure> {
-    let folder = state_folder(global);
-    if access == Access::Look && !SledStore::exists(&folder) {
-        return Ok(Arc::new(MemoryStore::default()));
-    }
-    Ok(Arc::new(SledStore::open(&folder, &format!("rayplat {command}"))?))
+    let account = existing_account(global)?;
+    store::open(global, access, command, account.as_ref()).await
 }
 
 /// Opens everything for a command that talks to an account.
 pub async fn open(global: &Global, access: Access, command: &str) -> Result<World, Failure> {
     let loaded = manifest(&global.file)?;
     check_place(global, &loaded)?;
-    let store = open_store(global, access, command).await?;
     let region = loaded.manifest.region.clone();
-    let rehearsal = if global.rehearse { Some(account(global, access, &loaded)?) } else { None };
+    // The folder of a state is locked before the account beside it is opened; a state in the
+    // account's own S3 locks it too.
+    let (store, rehearsal) = match (global.rehearse, store::s3_address(global)) {
+        (true, Some(_)) => {
+            let account = account(global, access, &loaded)?;
+            (store::open(global, access, command, Some(&account)).await?, Some(account))
+        }
+        (true, None) => {
+            let store = store::open(global, access, command, None).await?;
+            (store, Some(account(global, access, &loaded)?))
+        }
+        (false, _) => (store::open(global, access, command, None).await?, None),
+    };
     let clients = match &rehearsal {
         Some(account) => account.clients(),
         None => {
@@ -211,12 +227,11 @@ fn registry(clients: &Clients, rehearsal: Option<&Rehearsal>) -> Registry {
 }
 
 /// The emulated account beside the state, with the network that the manifest names.
-fn account(global: &Global, access: Access, loaded: &Loaded) -> Result<Rehearsal, Failure> {
+pub fn account(global: &Global, access: Access, loaded: &Loaded) -> Result<Rehearsal, Failure> {
     let seed =
         Seed { account_id: REHEARSAL_ACCOUNT.to_owned(), region: loaded.manifest.region.clone(), seed: global.seed };
     let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
-    let state = state_folder(global);
-    let folder = state.parent().unwrap_or(&state).join("account");
+    let folder = rehearsal_folder(global).join("account");
     let account = if access == Access::Look && !folder.exists() {
         Rehearsal::in_memory(&seed, now)
     } else {
@@ -242,18 +257,27 @@ pub fn seed_network(account: &Rehearsal, loaded: &Loaded) -> Result<(), Failure>
     })
 }
 
+/// The rehearsal's account, for a state that rests in its S3; `None` for any other.
+pub fn existing_account(global: &Global) -> Result<Option<Rehearsal>, Failure> {
+    if !global.rehearse || store::s3_address(global).is_none() {
+        return Ok(None);
+    }
+    account(global, Access::Look, &manifest(&global.file)?).map(Some)
+}
+
 /// The state that is there, for commands that need no account.
 pub async fn existing_store(global: &Global, command: &str) -> Result<Arc<dyn StateStore>, Failure> {
-    let folder = state_folder(global);
-    if !SledStore::exists(&folder) {
+    let account = existing_account(global)?;
+    if !store::exists(global, account.as_ref(), command).await? {
+        let place = store::s3_address(global).map_or_else(|| state_folder(global).display().to_string(), str::to_owned);
         return Err(Failure::Usage {
-            message: format!("there is no state in {}", folder.display()),
+            message: format!("there is no state in {place}"),
             hint: "Name the manifest with -f FILE (the state is beside it) or the folder with --state DIR; add --rehearse \
                    for the rehearsal's."
                 .to_owned(),
         });
     }
-    open_store(global, Access::Work, command).await
+    store::open(global, Access::Work, command, account.as_ref()).await
 }
 
 /// What the state that is there holds.

@@ -1,8 +1,9 @@
 //! Plans and applies a graph of resources.
 //!
-//! The engine knows no cloud, prints nothing and reads no environment. It owns two
-//! ports: [`provider::Provider`] (what a kind of resource can do) and
-//! [`store::StateStore`] (where state rests).
+//! The engine knows no cloud, prints nothing and reads no environment. It owns the
+//! ports: [`provider::Provider`] (what a kind of resource can do),
+//! [`store::StateStore`] (where state rests) and [`objects::ObjectStore`] (what such a
+//! store may rest on).
 
 pub mod apply;
 pub mod context;
@@ -16,6 +17,7 @@ pub mod input;
 pub mod journal;
 mod limits;
 pub mod names;
+pub mod objects;
 pub mod ops;
 pub mod plan;
 pub mod provider;

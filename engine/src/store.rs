@@ -245,6 +245,18 @@ pub trait StateStore: Send + Sync + 'static {
 
     /// The runs that [`StateStore::compact`] was given, oldest first.
     fn history(&self) -> BoxFuture<'_, Result<Vec<PastRun>, StoreError>>;
+
+    /// Ready when the lock is no longer held, with the reason: whoever works must stop at
+    /// once, because somebody else may begin. A lock that cannot be lost never is.
+    fn lost(&self) -> BoxFuture<'_, StoreError> {
+        Box::pin(std::future::pending())
+    }
+
+    /// Gives the lock back, where dropping the store is not enough. Nothing may be written
+    /// afterwards.
+    fn release(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// Why a store cannot be used.
@@ -284,6 +296,34 @@ pub enum StoreError {
         /// Why.
         reason: String,
     },
+    /// The lock was lost while this run worked: nothing more was written.
+    #[error("the lock on the state in {place} was lost: {reason}")]
+    Lost {
+        /// Where.
+        place: String,
+        /// To whom, or why.
+        reason: String,
+    },
+    /// A store on the network refuses.
+    #[error("the state in {place}: {reason}")]
+    Remote {
+        /// Where.
+        place: String,
+        /// Why.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The caller may not use it.
+    #[error("the state in {place}: {reason}")]
+    Denied {
+        /// Where.
+        place: String,
+        /// What was refused.
+        reason: String,
+        /// What to do.
+        hint: String,
+    },
     /// An entry that does not follow from what is stored: a mistake in the program.
     #[error("the journal is not a legal history: {0}")]
     Illegal(String),
@@ -306,6 +346,12 @@ impl StoreError {
             },
             Self::TooNew { .. } => "Use the version that wrote it, or a newer one.".into(),
             Self::Io { .. } => "Check that the folder exists, is writable and has room, then run again.".into(),
+            Self::Lost { .. } => {
+                "What was done is in the journal up to that moment; what was begun, the next run looks for. Run the same \
+                 command again."
+                    .into()
+            }
+            Self::Remote { hint, .. } | Self::Denied { hint, .. } => hint.clone(),
             Self::Illegal(_) => "This is a bug. Nothing more was written; keep the state folder for a report.".into(),
         })
     }

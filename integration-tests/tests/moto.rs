@@ -2,12 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::{
-    net::{TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use rayplat_engine::{
     apply::Interrupt,
@@ -21,7 +16,7 @@ use rayplat_engine::{
     stack::Stack,
     value::Expr,
 };
-use rayplat_integration_tests::{failures, python};
+use rayplat_integration_tests::{failures, moto::Moto, python};
 use rayplat_resources::aws::{
     self, Clients, PolicyArn, SubnetId, Tags, VpcId,
     autoscaling_group_tags::{GroupTags, GroupTagsArgs},
@@ -68,38 +63,6 @@ const TABLE: [(&str, Result<(), &str>); 21] = [
     ("aws:eks:PodIdentityAssociation", Err("moto has no associations: HTML 404")),
     ("updates of clusters and node groups", Err("moto has no update records: HTML 404")),
 ];
-
-struct Moto {
-    process: Child,
-    url: String,
-}
-
-impl Moto {
-    fn new(bin: &std::path::Path) -> Self {
-        // The port is free now; moto takes it a moment later.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let process = Command::new(bin.join("moto_server"))
-            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
-            .env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let began = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(began.elapsed() < Duration::from_secs(60), "moto_server does not answer");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        Self { process, url: format!("http://127.0.0.1:{port}") }
-    }
-}
-
-impl Drop for Moto {
-    fn drop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
 
 fn trust(service: &str) -> serde_json::Value {
     json!({

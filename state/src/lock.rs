@@ -87,3 +87,21 @@ fn describe(file: &mut File) -> String {
     let read = file.read_to_string(&mut text).ok().and_then(|_| serde_json::from_str::<Holder>(&text).ok());
     read.map_or_else(|| "another run, which has not said who it is".to_owned(), |holder| holder.to_string())
 }
+
+/// Keeps a folder to one process: an operating-system lock, which goes with it.
+#[derive(Debug)]
+pub struct FolderLock {
+    _lock: Lock,
+}
+
+impl FolderLock {
+    /// Takes the lock; the folder is made if it is not there. `command` is what it tells others.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`], [`StoreError::Io`].
+    pub fn take(folder: &Path, command: &str) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| StoreError::Io { place: folder.display().to_string(), reason: error.to_string() })?;
+        Ok(Self { _lock: Lock::take(&folder.join("lock"), &Holder::this(command))? })
+    }
+}

@@ -3,63 +3,21 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod common;
+
 use std::{fs, path::Path};
 
+use common::{Deed, Model, create, created, entries, started};
 use proptest::prelude::*;
 use rayplat_engine::{
-    error::Leftover,
     event::Summary,
-    journal::{self, Entry, Intent, Outcome, Record},
-    provider::ReplaceOrder,
-    store::{Binding, Checkpoint, Meta, ObjectKey, StateStore, StoreError, Stored},
-    urn::Urn,
+    journal::{self, Record},
+    store::{Checkpoint, StateStore, StoreError, Stored},
 };
 use rayplat_state::SledStore;
-use serde_json::json;
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
-}
-
-fn key(index: u8) -> ObjectKey {
-    ObjectKey { urn: Urn::new("test:Thing", &index.to_string()).unwrap(), generation: 0 }
-}
-
-fn meta(run: u64) -> Meta {
-    let binding = Binding { partition: "aws".into(), account: "1".into(), region: "here".into(), endpoint: None };
-    Meta { stack: "s".into(), binding, run }
-}
-
-fn create(index: u8) -> Record {
-    Record::Began {
-        key: key(index),
-        intent: Intent::Create {
-            nonce: format!("n{index}"),
-            inputs: json!({"index": index}),
-            depends_on: vec![],
-            replace_order: ReplaceOrder::CreateThenDelete,
-            data: false,
-        },
-    }
-}
-
-fn created(index: u8) -> Record {
-    let outcome = Outcome::Created {
-        id: format!("id-{index}"),
-        inputs: json!({"index": index}),
-        outputs: json!({"x": index}),
-        took_ms: Some(3),
-    };
-    Record::Succeeded { key: key(index), outcome }
-}
-
-fn entries(run: u64, from: u64, records: Vec<Record>) -> Vec<Entry> {
-    let entry = |(index, record)| Entry { run, seq: from + index as u64, at_ms: 7, record };
-    records.into_iter().enumerate().map(entry).collect()
-}
-
-fn started(run: u64) -> Record {
-    Record::RunStarted { meta: meta(run), command: "up".into(), by: None }
 }
 
 /// The folder as it is on disk at this moment, as after a SIGKILL.
@@ -183,16 +141,6 @@ fn list(folder: &Path, files: &mut Vec<std::path::PathBuf>) {
     }
 }
 
-/// What a legal history may go on with.
-#[derive(Debug, Clone)]
-enum Deed {
-    Create(u8),
-    Finish(u8, bool),
-    Delete(u8),
-    Compact,
-    Reopen,
-}
-
 fn deed() -> impl Strategy<Value = Deed> {
     prop_oneof![
         4 => (0..6u8).prop_map(Deed::Create),
@@ -210,42 +158,16 @@ proptest! {
     fn any_history_is_read_back(deeds in prop::collection::vec(deed(), 1..40)) {
         let place = tempfile::tempdir().unwrap();
         let mut store = SledStore::open(place.path(), "test").unwrap();
-        let mut model = Checkpoint::default();
-        let mut base = Checkpoint::default();
-        let (mut run, mut seq) = (1, 0);
-        let append = |store: &SledStore, model: &mut Checkpoint, run: u64, seq: &mut u64, record: Record| {
-            // Only legal records are ever written.
-            if journal::apply(model, &record).is_ok() {
-                *seq += 1;
-                block_on(store.append(vec![Entry { run, seq: *seq, at_ms: 1, record }])).unwrap();
-            }
-        };
-        append(&store, &mut model, run, &mut seq, started(run));
-        for deed in deeds {
-            match deed {
-                Deed::Create(index) => append(&store, &mut model, run, &mut seq, create(index)),
-                Deed::Finish(index, true) => append(&store, &mut model, run, &mut seq, created(index)),
-                Deed::Finish(index, false) => append(&store, &mut model, run, &mut seq, Record::Failed {
-                    key: key(index), leftover: Leftover::None, error: "no".into(),
-                }),
-                Deed::Delete(index) => {
-                    append(&store, &mut model, run, &mut seq, Record::Began { key: key(index), intent: Intent::Delete });
-                    append(&store, &mut model, run, &mut seq, Record::Succeeded { key: key(index), outcome: Outcome::Deleted });
-                }
-                Deed::Compact => {
-                    append(&store, &mut model, run, &mut seq, Record::Closed { summary: Summary::default() });
-                    block_on(store.compact(journal::delta(&base, &model))).unwrap();
-                    base = model.clone();
-                    (run, seq) = (run + 1, 0);
-                    append(&store, &mut model, run, &mut seq, started(run));
-                }
-                Deed::Reopen => {
-                    drop(store);
-                    store = SledStore::open(place.path(), "test").unwrap();
-                }
+        let mut model = Model::default();
+        block_on(model.start(&store));
+        for deed in &deeds {
+            block_on(model.play(&store, deed));
+            if matches!(deed, Deed::Reopen) {
+                drop(store);
+                store = SledStore::open(place.path(), "test").unwrap();
             }
             let stored: Stored = block_on(store.load()).unwrap();
-            prop_assert_eq!(journal::fold(&stored).unwrap(), model.clone());
+            prop_assert_eq!(&journal::fold(&stored).unwrap(), &model.state);
         }
     }
 }

@@ -8,12 +8,13 @@ use crate::{
     exit::{Ending, Failure},
     report::{out, tree},
     setup::{self, Access},
+    store,
 };
 
 pub async fn run(global: &Global, purge_backups: bool) -> Result<Ending, Failure> {
     up::check_terminal(global)?;
     let folder = setup::state_folder(global);
-    if !SledStore::exists(&folder) && !global.json {
+    if store::s3_address(global).is_none() && !SledStore::exists(&folder) && !global.json {
         out(&format!("note: there is no state in {}: nothing is known that could be destroyed", folder.display()));
     }
     let mut world = setup::open(global, Access::Look, "down").await?;

@@ -15,21 +15,21 @@ mod up;
 mod validate;
 
 use crate::{
-    args::{Args, Command},
+    args::{Args, Command, Global},
     exit::{Ending, Failure},
-    setup,
+    setup, store,
 };
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Ending, Failure> {
     let global = &args.global;
     match &args.command {
-        Command::Preview(args) => setup::runtime(global)?.block_on(preview::run(global, args)),
-        Command::Up(args) => setup::runtime(global)?.block_on(up::run(global, args)),
-        Command::Down { purge_backups } => setup::runtime(global)?.block_on(down::run(global, *purge_backups)),
-        Command::Output { name } => setup::runtime(global)?.block_on(output::run(global, name.as_deref())),
-        Command::State { command } => setup::runtime(global)?.block_on(state::run(global, command)),
-        Command::History { run, limit } => setup::runtime(global)?.block_on(history::run(global, *run, *limit)),
+        Command::Preview(args) => block_on(global, preview::run(global, args)),
+        Command::Up(args) => block_on(global, up::run(global, args)),
+        Command::Down { purge_backups } => block_on(global, down::run(global, *purge_backups)),
+        Command::Output { name } => block_on(global, output::run(global, name.as_deref())),
+        Command::State { command } => block_on(global, state::run(global, command)),
+        Command::History { run, limit } => block_on(global, history::run(global, *run, *limit)),
         Command::Graph { format } => graph::run(global, *format),
         Command::Lint { rules } => lint::run(global, *rules),
         Command::Validate => validate::run(global),
@@ -38,4 +38,14 @@ pub fn run(args: &Args) -> Result<Ending, Failure> {
         Command::Rehearse { command } => rehearse::run(global, command),
         Command::Completions { shell } => completions::run(*shell),
     }
+}
+
+/// Runs a command that may open the state, and gives its lock back however it ended.
+fn block_on(global: &Global, command: impl Future<Output = Result<Ending, Failure>>) -> Result<Ending, Failure> {
+    setup::runtime(global)?.block_on(async {
+        let ended = command.await;
+        let released = store::release().await;
+        let ended = ended?;
+        released.map(|()| ended)
+    })
 }

@@ -92,6 +92,8 @@ impl Session {
             tally: Tally::new(plan),
         };
         let mut interrupts = self.interrupt.level.subscribe();
+        let store = self.store();
+        let mut lost = store.lost();
         loop {
             let starts = self.starts(&mut execution);
             self.commit().await?;
@@ -109,6 +111,8 @@ impl Session {
                     }
                 }
                 Some(note) = self.notes.recv() => self.note(note),
+                // Somebody else may be at work from now on. Leaving drops the calls that run.
+                error = &mut lost => return Err(error.into()),
                 Ok(()) = interrupts.changed() => {
                     if *interrupts.borrow_and_update() >= 2 {
                         execution.tasks.shutdown().await;

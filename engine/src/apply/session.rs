@@ -161,6 +161,11 @@ impl Session {
         Ok(())
     }
 
+    /// The store.
+    pub fn store(&self) -> Arc<dyn StateStore> {
+        self.store.clone()
+    }
+
     /// A context for work on an object.
     pub fn ctx(&self, urn: &Urn, generation: u32, nonce: String, resume: Option<String>, action: Action) -> Ctx {
         let usual = self.registry.get(urn.kind()).map_or_else(Default::default, |p| p.expected(action));

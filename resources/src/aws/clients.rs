@@ -85,7 +85,10 @@ impl Clients {
             ),
             // Emulations behind one endpoint have no host name a bucket.
             s3: aws_sdk_s3::Client::from_conf(
-                aws_sdk_s3::config::Builder::from(&config).force_path_style(config.endpoint_url().is_some()).build(),
+                aws_sdk_s3::config::Builder::from(&config)
+                    .force_path_style(config.endpoint_url().is_some())
+                    .interceptor(time_scale.clone())
+                    .build(),
             ),
             autoscaling: aws_sdk_autoscaling::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),

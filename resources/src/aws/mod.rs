@@ -34,6 +34,8 @@ pub mod policy;
 pub mod price_list;
 pub mod s3_bucket;
 mod s3_config;
+mod s3_objects;
+mod s3_place;
 mod s3_purge;
 #[cfg(all(test, feature = "rehearsal"))]
 mod scripted;
@@ -52,6 +54,8 @@ pub use ownership::{
     GENERATION_TAG, NONCE_TAG, Ownership, STACK_TAG, Tags, URN_TAG, all_tags, discovered, marks, ownership, users_tags,
 };
 use rayplat_engine::provider::Registry;
+pub use s3_objects::S3Objects;
+pub use s3_place::S3Place;
 pub use tag_changes::{TagChanges, tag_changes};
 pub use time_scale::{TIME_SCALE_HEADER, TimeScale};
 pub use types::*;

@@ -7,6 +7,7 @@ mod mv;
 mod rebuild;
 mod rm;
 mod show;
+mod unlock;
 
 use std::sync::Arc;
 
@@ -30,6 +31,7 @@ pub async fn run(global: &Global, command: &StateCommand) -> Result<Ending, Fail
         StateCommand::Export { out } => export::run(global, out.as_deref()).await?,
         StateCommand::Import { file, replace } => import::run(global, file, *replace).await?,
         StateCommand::Rm { urns } => return rm::run(global, urns).await,
+        StateCommand::Unlock => return unlock::run(global).await,
         StateCommand::Rebuild => return rebuild::run(global).await,
         StateCommand::Mv { from, to } => mv::run(global, from, to).await?,
     }

@@ -124,9 +124,7 @@ fn an_allowance_names_a_rule_that_is_broken_and_says_why() {
 fn the_docs_list_the_rules() {
     let docs = include_str!("../../../../docs/lint.md");
     let rows: Vec<&str> = docs.lines().filter(|line| line.starts_with("| `")).collect();
-    let wanted: Vec<String> = RULES
-        .iter()
-        .map(|rule| format!("| `{}` | {} | {} |", rule.id, rule.severity, rule.reason))
-        .collect();
+    let wanted: Vec<String> =
+        RULES.iter().map(|rule| format!("| `{}` | {} | {} |", rule.id, rule.severity, rule.reason)).collect();
     assert_eq!(rows, wanted);
 }

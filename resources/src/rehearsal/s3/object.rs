@@ -149,6 +149,7 @@ pub fn get(account: &Account, params: &Value, with_body: bool) -> Result<Value, 
         return Err(precondition("If-Match"));
     }
     let mut answer = json!({
+        "Date": http_date(account.now_ms),
         "ETag": content.etag,
         "LastModified": http_date(version.modified_ms),
         "ContentLength": content.size,

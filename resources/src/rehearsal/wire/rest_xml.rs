@@ -65,6 +65,7 @@ const QUERY: &[(&str, &str)] = &[
 const HEADERS: &[(&str, &str)] = &[
     ("content-length", "ContentLength"),
     ("content-type", "ContentType"),
+    ("date", "Date"),
     ("etag", "ETag"),
     ("if-match", "IfMatch"),
     ("if-none-match", "IfNoneMatch"),
