@@ -334,7 +334,9 @@ impl StoreError {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Locked { .. } => {
-                "Wait until that run has ended. If its process is gone, the lock is free by itself: run again.".into()
+                "Wait until that run has ended. If its process is gone, the lock comes free by itself: at once in a folder, in S3 \
+                 when its lease is over (`rayplat state unlock` frees it sooner). Then run again."
+                    .into()
             }
             Self::Damaged { kept, .. } => match kept {
                 Some(path) => format!(
