@@ -232,6 +232,9 @@ pub fn account(global: &Global, access: Access, loaded: &Loaded) -> Result<Rehea
         Seed { account_id: REHEARSAL_ACCOUNT.to_owned(), region: loaded.manifest.region.clone(), seed: global.seed };
     let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
     let folder = rehearsal_folder(global).join("account");
+    if store::s3_address(global).is_some() && (access == Access::Work || folder.exists()) {
+        store::keep_alone(&rehearsal_folder(global))?;
+    }
     let account = if access == Access::Look && !folder.exists() {
         Rehearsal::in_memory(&seed, now)
     } else {
@@ -268,7 +271,7 @@ pub fn existing_account(global: &Global) -> Result<Option<Rehearsal>, Failure> {
 /// The state that is there, for commands that need no account.
 pub async fn existing_store(global: &Global, command: &str) -> Result<Arc<dyn StateStore>, Failure> {
     let account = existing_account(global)?;
-    if !store::exists(global, account.as_ref(), command).await? {
+    if !store::exists(global, account.as_ref()).await? {
         let place = store::s3_address(global).map_or_else(|| state_folder(global).display().to_string(), str::to_owned);
         return Err(Failure::Usage {
             message: format!("there is no state in {place}"),

@@ -1,7 +1,7 @@
 //! Where the state rests: a folder beside the manifest, or a prefix of a bucket.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
@@ -49,8 +49,8 @@ pub struct Bucket {
     objects: Arc<S3Objects>,
     clock: Arc<dyn Clock>,
     place: S3Place,
-    /// A rehearsal's account is this process's alone.
-    alone: Option<FolderLock>,
+    /// A rehearsal's account is this process's alone: see [`keep_alone`].
+    alone: bool,
 }
 
 impl Bucket {
@@ -60,24 +60,29 @@ impl Bucket {
     }
 }
 
+static ALONE: Mutex<Option<FolderLock>> = Mutex::new(None);
+
+/// Keeps a rehearsal's account to this process until it ends: before it is opened, where no
+/// state's folder is locked beside it.
+pub fn keep_alone(folder: &Path) -> Result<(), Failure> {
+    let mut alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    if alone.is_none() {
+        *alone = Some(FolderLock::take(folder, "rayplat --rehearse")?);
+    }
+    Ok(())
+}
+
 /// Connects to a place in S3; in a rehearsal, to the account's own.
-pub async fn bucket(
-    global: &Global,
-    place: S3Place,
-    account: Option<&Rehearsal>,
-    command: &str,
-) -> Result<Bucket, Failure> {
+pub async fn bucket(global: &Global, place: S3Place, account: Option<&Rehearsal>) -> Result<Bucket, Failure> {
     if let Some(account) = account {
-        let folder = setup::rehearsal_folder(global);
-        let lock = FolderLock::take(&folder, &format!("rayplat {command}"))?;
         let objects = Arc::new(S3Objects::new(account.clients().s3, place.clone(), global.seed));
-        return Ok(Bucket { objects, clock: Arc::new(account.clone()), place, alone: Some(lock) });
+        return Ok(Bucket { objects, clock: Arc::new(account.clone()), place, alone: true });
     }
     let region = region(global, &place)?;
     let endpoint = global.endpoint_url.clone();
     let clients = aws::connect(&Connect { profile: global.profile.clone(), region, endpoint }).await;
     let objects = Arc::new(S3Objects::new(clients.s3.clone(), place.clone(), u64::from(std::process::id())));
-    Ok(Bucket { objects, clock: Arc::new(clients.time_scale.clone()), place, alone: None })
+    Ok(Bucket { objects, clock: Arc::new(clients.time_scale.clone()), place, alone: false })
 }
 
 /// The bucket's region: as said, else the platform's.
@@ -106,7 +111,7 @@ pub async fn open(
         }
         Place::Folder(folder) => return Ok(Arc::new(SledStore::open(&folder, &format!("rayplat {command}"))?)),
     };
-    let bucket = bucket(global, place, account, command).await?;
+    let bucket = bucket(global, place, account).await?;
     if access == Access::Look && !S3Store::exists(&*bucket.objects).await? {
         return Ok(Arc::new(MemoryStore::default()));
     }
@@ -114,20 +119,20 @@ pub async fn open(
         command: format!("rayplat {command}"),
         lease: bucket.place.lease.unwrap_or(LockOptions::LEASE),
         clock: bucket.clock.clone(),
-        alone: bucket.alone.is_some(),
+        alone: bucket.alone,
     };
     let store: Arc<dyn StateStore> = Arc::new(S3Store::open(bucket.objects.clone(), options).await?);
-    let opened = Opened { store: store.clone(), runtime: tokio::runtime::Handle::current(), _lock: bucket.alone };
+    let opened = Opened { store: store.clone(), runtime: tokio::runtime::Handle::current() };
     OPENED.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner).push(opened);
     Ok(store)
 }
 
 /// True if a state rests there.
-pub async fn exists(global: &Global, account: Option<&Rehearsal>, command: &str) -> Result<bool, Failure> {
+pub async fn exists(global: &Global, account: Option<&Rehearsal>) -> Result<bool, Failure> {
     match place(global)? {
         Place::Folder(folder) => Ok(SledStore::exists(&folder)),
         Place::S3(place) => {
-            let bucket = bucket(global, place, account, command).await?;
+            let bucket = bucket(global, place, account).await?;
             Ok(S3Store::exists(&*bucket.objects).await?)
         }
     }
@@ -137,7 +142,6 @@ pub async fn exists(global: &Global, account: Option<&Rehearsal>, command: &str)
 struct Opened {
     store: Arc<dyn StateStore>,
     runtime: tokio::runtime::Handle,
-    _lock: Option<FolderLock>,
 }
 
 static OPENED: OnceLock<Mutex<Vec<Opened>>> = OnceLock::new();

@@ -11,7 +11,7 @@ use crate::{
     exit::{Ending, Failure},
     interrupt::Signals,
     report::{out, policy},
-    setup,
+    setup, store,
 };
 
 pub fn run(global: &Global, command: &RehearseCommand) -> Result<Ending, Failure> {
@@ -28,6 +28,7 @@ fn make_bucket(global: &Global, name: &str) -> Result<Ending, Failure> {
     let rehearsing = Global { rehearse: true, ..global.clone() };
     let runtime = setup::runtime(&rehearsing)?;
     let _inside = runtime.enter();
+    store::keep_alone(&setup::rehearsal_folder(&rehearsing))?;
     let account = setup::account(&rehearsing, setup::Access::Work, &setup::manifest(&global.file)?)?;
     let made = account.with_account(|account| {
         let constraint = (account.region != "us-east-1").then(|| account.region.clone());

@@ -29,7 +29,7 @@ pub async fn run(global: &Global) -> Result<Ending, Failure> {
         }
     };
     let account: Option<Rehearsal> = setup::existing_account(global)?;
-    let bucket = store::bucket(global, place, account.as_ref(), "state unlock").await?;
+    let bucket = store::bucket(global, place, account.as_ref()).await?;
     let Some(LockView { holder: Some(holder), .. }) = &S3Store::lock(bucket.objects()).await? else {
         say(global, json!({"event": "unlocked", "held": false}), "The state is not locked.");
         return Ok(Ending::Done);
