@@ -11,7 +11,7 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::{ErrorClass, ProviderError},
     inputs,
-    provider::{Created, Current, Observed, Provider, Reading, Recovered},
+    provider::{Created, Current, Marks, Observed, Provider, Reading, Recovered},
 };
 
 use super::{Clients, Tags, call, gone_is_ok, tag_changes};
@@ -129,6 +129,10 @@ impl Provider for GroupTags {
     async fn delete(&self, ctx: &Ctx, current: &Current<GroupTagsInputs, ()>) -> Result<(), ProviderError> {
         let keys: Vec<String> = current.inputs.tags.keys().cloned().collect();
         self.remove(ctx, &current.id, &keys).await
+    }
+
+    async fn marks(&self, _: &Ctx, _: &Current<GroupTagsInputs, ()>) -> Result<Marks, ProviderError> {
+        Ok(Marks::Bare)
     }
 
     async fn recover(&self, ctx: &Ctx, inputs: &GroupTagsInputs) -> Result<Recovered, ProviderError> {

@@ -7,7 +7,7 @@ use rayplat_engine::{
     error::ProviderError,
     inputs, outputs,
     plan::diff::{Change, Effect, structural},
-    provider::{Created, Current, Observed, Provider, Reading, Recovered, ReplaceOrder},
+    provider::{Created, Current, Marks, Observed, Provider, Reading, Recovered, ReplaceOrder},
     value::Planned,
 };
 use serde_json::Value;
@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::{
     Clients, ClusterName, Ownership, RoleArn, Tags, all_tags, call,
     eks::{from_tag_map, retag, split, tag_map},
-    found, gone_is_ok, ownership, unexpected, users_tags, vanished,
+    found, gone_is_ok, marks, ownership, unexpected, users_tags, vanished,
 };
 
 inputs! {
@@ -214,6 +214,15 @@ impl Provider for PodIdentityAssociation {
             })
             .await,
         )
+    }
+
+    async fn marks(
+        &self,
+        ctx: &Ctx,
+        current: &Current<PodIdentityAssociationInputs, PodIdentityAssociationOutputs>,
+    ) -> Result<Marks, ProviderError> {
+        let association = self.get(ctx, &current.id).await?.ok_or_else(|| vanished(&current.id))?;
+        Ok(marks(&from_tag_map(association.tags())))
     }
 
     async fn recover(&self, ctx: &Ctx, inputs: &PodIdentityAssociationInputs) -> Result<Recovered, ProviderError> {

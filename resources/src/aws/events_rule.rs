@@ -12,13 +12,13 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::{ErrorClass, ProviderError},
     inputs, outputs,
-    provider::{Created, Current, Observed, Provider, Reading, Recovered},
+    provider::{Created, Current, Marks, Observed, Provider, Reading, Recovered},
 };
 use serde_json::Value;
 
 use super::{
-    Clients, Tags, all_tags, call, call_fresh, found, gone_is_ok, ownership, tag_changes, unexpected, users_tags,
-    vanished,
+    Clients, Tags, all_tags, call, call_fresh, found, gone_is_ok, marks, ownership, tag_changes, unexpected,
+    users_tags, vanished,
 };
 
 inputs! {
@@ -272,6 +272,12 @@ impl Provider for Rule {
         )
     }
 
+    async fn marks(&self, ctx: &Ctx, current: &Current<RuleInputs, RuleOutputs>) -> Result<Marks, ProviderError> {
+        let rule = self.get(ctx, &current.id).await?.ok_or_else(|| vanished(&current.id))?;
+        let tags = self.tags(ctx, rule.arn().unwrap_or_default()).await?.ok_or_else(|| vanished(&current.id))?;
+        Ok(marks(&tags))
+    }
+
     async fn recover(&self, ctx: &Ctx, inputs: &RuleInputs) -> Result<Recovered, ProviderError> {
         let name = ctx.unique_name(&inputs.name_prefix, 64);
         let Some(rule) = self.get(ctx, &name).await? else { return Ok(Recovered::Absent) };
@@ -327,6 +333,8 @@ mod tests {
             assert_eq!(error.class, ErrorClass::AlreadyExists);
             let found = kind.recover(&context, &inputs(&[])).await.unwrap();
             assert_eq!(matches!(found, Recovered::Mine(_)), mine, "{found:?}");
+            let read = kind.marks(&context, &current(&[])).await.unwrap();
+            assert!(matches!(read, Marks::Read { nonce: Some(read), .. } if read == nonce));
         }
     }
 

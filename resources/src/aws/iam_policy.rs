@@ -13,14 +13,14 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::{ErrorClass, ProviderError},
     inputs, outputs,
-    provider::{Created, Current, Observed, Provider, Reading, Recovered},
+    provider::{Created, Current, Marks, Observed, Provider, Reading, Recovered},
 };
 use serde_json::Value;
 
 use super::{
     Clients, PolicyArn, Tags, all_tags, call, call_fresh, found, gone_is_ok,
     iam::{document, from_tags, to_tags},
-    ownership, policy, tag_changes, unexpected, users_tags, vanished,
+    marks, ownership, policy, tag_changes, unexpected, users_tags, vanished,
 };
 
 inputs! {
@@ -289,6 +289,11 @@ impl Provider for Policy {
         )
     }
 
+    async fn marks(&self, ctx: &Ctx, current: &Current<PolicyInputs, PolicyOutputs>) -> Result<Marks, ProviderError> {
+        let policy = self.get(ctx, &current.id).await?.ok_or_else(|| vanished(&current.id))?;
+        Ok(marks(&from_tags(policy.tags())))
+    }
+
     async fn recover(&self, ctx: &Ctx, inputs: &PolicyInputs) -> Result<Recovered, ProviderError> {
         let name = ctx.unique_name(&inputs.name_prefix, 128);
         let policy = match ctx.resume() {
@@ -427,6 +432,9 @@ mod tests {
             });
             let kind = Policy::new(&services.clients());
             assert_eq!(kind.recover(&context, &inputs("a:B")).await, Ok(expected));
+            let read = kind.marks(&context, &current("a:B")).await.unwrap();
+            let found = (!nonce.is_empty()).then(|| nonce.to_owned());
+            assert!(matches!(read, Marks::Read { nonce, .. } if nonce == found));
         }
     }
 

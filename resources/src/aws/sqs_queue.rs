@@ -7,14 +7,14 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::{ErrorClass, ProviderError},
     inputs, outputs,
-    provider::{Created, Current, Observed, Provider, Reading, Recovered},
+    provider::{Created, Current, Marks, Observed, Provider, Reading, Recovered},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Clients, KeyArn, Tags, all_tags, call, call_fresh, found, gone_is_ok, ownership, policy, tag_changes, unexpected,
-    users_tags, vanished,
+    Clients, KeyArn, Tags, all_tags, call, call_fresh, found, gone_is_ok, marks, ownership, policy, tag_changes,
+    unexpected, users_tags, vanished,
 };
 
 /// How messages are encrypted where they rest.
@@ -298,6 +298,11 @@ impl Provider for Queue {
         gone_is_ok(deleted.await)
     }
 
+    async fn marks(&self, ctx: &Ctx, current: &Current<QueueInputs, QueueOutputs>) -> Result<Marks, ProviderError> {
+        let tags = self.tags(ctx, &current.id).await?.ok_or_else(|| vanished(&current.id))?;
+        Ok(marks(&tags))
+    }
+
     async fn recover(&self, ctx: &Ctx, inputs: &QueueInputs) -> Result<Recovered, ProviderError> {
         let name = ctx.unique_name(&inputs.name_prefix, 80);
         let url = match ctx.resume() {
@@ -434,6 +439,9 @@ mod tests {
             let error = kind.create(&context, &inputs()).await.unwrap_err();
             assert_eq!(error.class, ErrorClass::AlreadyExists);
             assert_eq!(kind.recover(&context, &inputs()).await, Ok(expected));
+            let read = kind.marks(&context, &current()).await.unwrap();
+            let found = (!nonce.is_empty()).then(|| nonce.to_owned());
+            assert!(matches!(read, Marks::Read { nonce, .. } if nonce == found));
         }
     }
 
