@@ -1,5 +1,5 @@
 //! A platform's whole life on emulated accounts of its own, to learn which permissions it
-//! needs: up, a change of every setting, an upgrade, down; and the same with every
+//! needs: up, a change of every setting, what somebody else changed, an upgrade, down; and the same with every
 //! response lost once, because looking for what a lost call made needs permissions too.
 
 use std::{
@@ -22,6 +22,7 @@ use super::{
     Rehearsal,
     faults::{FaultKind, FaultRule, Faults},
     permissions::{Documents, Need, documents},
+    tamper::tamper,
 };
 use crate::{
     aws::{self, tls_certificate},
@@ -152,6 +153,9 @@ async fn lived(life: &Life<'_>, lost: &Calls) -> Result<(Lived, Calls), LifeErro
             break;
         }
         let platform = platform::build(&manifest.resolve(), life.setting)?;
+        if name != "up" {
+            account.with_account(|inside| tamper(inside, &manifest.name));
+        }
         remarks.extend(chapter(&engine, name, Some(&platform.stack), &life.manifest.name).await);
     }
     if life.patient || remarks.is_empty() {

@@ -25,6 +25,7 @@ mod serve;
 pub mod sqs;
 mod store;
 pub mod sts;
+mod tamper;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

@@ -54,7 +54,7 @@ const BILLERS: &[(&str, Biller)] = &[
     ("aws:kms:Key", |bill, item| bill.key(item)),
     ("aws:logs:LogGroup", |bill, item| bill.log_group(item)),
     ("aws:ec2:NatGateway", |bill, item| bill.nat_gateway(item)),
-    ("aws:ec2:ElasticIp", |bill, item| bill.address(item)),
+    ("aws:ec2:Eip", |bill, item| bill.address(item)),
     ("aws:ec2:VpcEndpoint", |bill, item| bill.endpoint(item)),
     ("aws:s3:Bucket", |bill, _| bill.bucket()),
     ("aws:sqs:Queue", |bill, _| bill.requests("SQS")),
@@ -286,7 +286,7 @@ impl Bill<'_> {
 
     /// An interface endpoint is paid for in each zone that it is in; a gateway endpoint is free.
     fn endpoint(&mut self, item: &Item) {
-        let kind = text(&item.inputs["endpoint_type"]);
+        let kind = text(&item.inputs["kind"]);
         if kind.eq_ignore_ascii_case("gateway") {
             return;
         }

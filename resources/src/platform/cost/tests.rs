@@ -111,9 +111,9 @@ fn several_types_and_a_fast_disk() {
 fn the_network_is_paid_by_the_hour() {
     let bill = of(&[
         item("aws:ec2:NatGateway", "a", json!({}), &[]),
-        item("aws:ec2:ElasticIp", "a", json!({}), &[]),
-        item("aws:ec2:VpcEndpoint", "ecr", json!({"endpoint_type": "Interface", "subnet_ids": [null, null]}), &[]),
-        item("aws:ec2:VpcEndpoint", "s3", json!({"endpoint_type": "Gateway"}), &[]),
+        item("aws:ec2:Eip", "a", json!({}), &[]),
+        item("aws:ec2:VpcEndpoint", "ecr", json!({"kind": "Interface", "subnet_ids": [null, null]}), &[]),
+        item("aws:ec2:VpcEndpoint", "s3", json!({"kind": "Gateway"}), &[]),
         item("aws:ec2:Subnet", "a", json!({}), &[]),
     ]);
     let lines: Vec<String> = bill.lines.iter().map(|line| line.now.to_string()).collect();

@@ -42,7 +42,8 @@ use serde_json::Value;
 use super::{Account, ApiError};
 
 pub use model::{
-    AccessEntry, Addon, Association, Cluster, Encryption, Endpoint, Issue, Network, Nodegroup, Scaling, Status, Taint,
+    AccessEntry, AccessPolicy, Addon, Association, Cluster, Encryption, Endpoint, Issue, Network, Nodegroup, Scaling,
+    Status, Taint,
 };
 pub use nodegroups::nodes;
 pub use settle::settle;

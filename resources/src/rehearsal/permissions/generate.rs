@@ -110,6 +110,9 @@ fn generalised(resource: &str, action: &str, name: &str, known: &BTreeSet<String
         "iam" if account == "aws" => (*rest).to_owned(),
         "iam" => iam(rest, name),
         "eks" => eks(rest),
+        // EKS names its groups after the node groups.
+        "autoscaling" => "autoScalingGroup:*:autoScalingGroupName/eks-*".to_owned(),
+        "sqs" => upto(rest, name),
         "s3" => match rest.split_once('/') {
             Some((bucket, _)) => format!("{}/*", upto(bucket, name)),
             None => upto(rest, name),

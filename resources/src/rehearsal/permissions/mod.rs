@@ -103,7 +103,8 @@ fn given(params: &Value, member: &str) -> bool {
         None | Some(Value::Null) => false,
         Some(Value::Array(items)) => !items.is_empty(),
         Some(Value::Object(map)) => !map.is_empty(),
-        Some(Value::String(text)) => !text.is_empty(),
+        // The query protocols write a flag as a text.
+        Some(Value::String(text)) => !text.is_empty() && text != "false",
         Some(_) => true,
     }
 }

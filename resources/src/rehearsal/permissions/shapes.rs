@@ -1,11 +1,13 @@
 //! ARNs of what a call is about, from its parameters and the account.
 //! Forms: "Resource types defined by ...", Service Authorization Reference.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::rehearsal::{
     Account,
-    params::{text, texts},
+    params::{list, text, texts},
 };
 
 /// Which resources an action is on.
@@ -45,8 +47,18 @@ pub(super) enum Shape {
     Ec2(&'static str, &'static str),
     /// An EC2 resource to be.
     New(&'static str),
+    /// The EC2 resources of a type, by the parameter that has their ids.
+    Each(&'static str, &'static str),
     /// The EC2 resources that are tagged.
     Tagged,
+    /// A hosted zone that AWS keeps.
+    HostedZone,
+    /// The Auto Scaling groups that are tagged.
+    Groups,
+    /// The queue, by its name or URL.
+    Queue,
+    /// The rule, by the parameter that has its name.
+    Rule(&'static str),
     /// The bucket.
     Bucket,
     /// What is in the bucket.
@@ -123,6 +135,22 @@ impl Shape {
             Self::Bucket => format!("arn:{}:s3:::{}", account.partition(), param("Bucket")),
             Self::Objects => format!("arn:{}:s3:::{}/*", account.partition(), param("Bucket")),
             Self::New(kind) => ec2_arn(account, kind, UNKNOWN),
+            Self::Each(kind, name) => {
+                return texts(params, name).iter().map(|id| ec2_arn(account, kind, id)).collect();
+            }
+            Self::HostedZone => format!("arn:{}:route53:::hostedzone/{UNKNOWN}", account.partition()),
+            Self::Groups => {
+                let names = list(params, "Tags").iter().filter_map(|tag| text(tag, "ResourceId"));
+                let arn = |name| {
+                    arn(account, "autoscaling", &format!("autoScalingGroup:{UNKNOWN}:autoScalingGroupName/{name}"))
+                };
+                return names.map(arn).collect::<BTreeSet<_>>().into_iter().collect();
+            }
+            Self::Queue => {
+                let url = text(params, "QueueUrl").and_then(|url| url.rsplit('/').next());
+                arn(account, "sqs", text(params, "QueueName").or(url).unwrap_or(UNKNOWN))
+            }
+            Self::Rule(name) => arn(account, "events", &format!("rule/{}", param(name))),
             Self::Tagged => {
                 return texts(params, "ResourceId").iter().map(|id| ec2_arn(account, kind_of(id), id)).collect();
             }

@@ -138,6 +138,18 @@ fn names_stay_and_drawn_ids_become_wildcards() {
         ("s3:CreateBucket", "arn:aws:s3:::prod-backup-1a", "arn:aws:s3:::prod-*"),
         ("s3:DeleteObject", "arn:aws:s3:::prod-backup-1a/*", "arn:aws:s3:::prod-*/*"),
         ("s3:CreateBucket", "arn:aws:s3:::theirs", "arn:aws:s3:::theirs"),
+        (
+            "autoscaling:DeleteTags",
+            "arn:aws:autoscaling:us-east-1:123456789012:autoScalingGroup:0:autoScalingGroupName/eks-gpu-1",
+            "arn:aws:autoscaling:us-east-1:*:autoScalingGroup:*:autoScalingGroupName/eks-*",
+        ),
+        ("sqs:CreateQueue", "arn:aws:sqs:us-east-1:123456789012:prod-spot", "arn:aws:sqs:us-east-1:*:prod-*"),
+        (
+            "events:PutRule",
+            "arn:aws:events:us-east-1:123456789012:rule/prod-a",
+            "arn:aws:events:us-east-1:*:rule/prod-*",
+        ),
+        ("route53:X", "arn:aws:route53:::hostedzone/0", "arn:aws:route53:::hostedzone/*"),
         ("ec2:DescribeVpcs", "*", "*"),
     ] {
         assert_eq!(of(action, resource), expected);
