@@ -67,7 +67,7 @@ fn without_a_state_it_says_where_it_looked() {
 }
 
 /// The names of the Terraform module's outputs. What the platform has not got is `null`.
-const OLD_NAMES: [&str; 27] = [
+const OLD_NAMES: [&str; 31] = [
     "access_instructions",
     "cloudwatch_log_group",
     "cluster_arn",
@@ -95,6 +95,10 @@ const OLD_NAMES: [&str; 27] = [
     "oidc_provider_arn",
     "region",
     "resource_tags",
+    "node_termination_handler_iam_role_arn",
+    "velero_backup_bucket_name",
+    "velero_iam_role_arn",
+    "estimated_monthly_cost",
 ];
 
 #[test]

@@ -42,6 +42,9 @@ inputs! {
         /// Empty it when it is deleted: every version of every object. Without, a bucket that
         /// holds anything is not deleted.
         pub purge_on_delete: bool,
+        /// It holds what people would miss: it outlives its stack until a run is asked to purge,
+        /// which empties it too.
+        pub keep: bool,
         /// Tags.
         pub tags: Tags,
     }
@@ -227,6 +230,10 @@ impl Provider for Bucket {
         Duration::from_secs(if action == Action::Create { 2 } else { 1 })
     }
 
+    fn keeps(&self, inputs: &BucketInputs) -> bool {
+        inputs.keep
+    }
+
     async fn create(&self, ctx: &Ctx, inputs: &BucketInputs) -> Result<Created<BucketOutputs>, ProviderError> {
         if inputs.guards != Guards::default() {
             return Err(ProviderError::new(ErrorClass::Invalid, "the guards of a bucket cannot be switched off"));
@@ -277,6 +284,7 @@ impl Provider for Bucket {
             guards: s3_config::guards(ctx, &self.s3, name, &arn(&self.region, name)).await?,
             // Nothing in the account.
             purge_on_delete: current.inputs.purge_on_delete,
+            keep: current.inputs.keep,
             tags: users_tags(&tags),
         };
         Ok(Some(Observed { inputs, outputs: self.outputs(name) }))
@@ -315,7 +323,7 @@ impl Provider for Bucket {
     }
 
     async fn delete(&self, ctx: &Ctx, current: &BucketCurrent) -> Result<(), ProviderError> {
-        s3_purge::delete(ctx, &self.s3, &current.id, current.inputs.purge_on_delete).await
+        s3_purge::delete(ctx, &self.s3, &current.id, current.inputs.purge_on_delete || ctx.purge()).await
     }
 
     async fn recover(&self, ctx: &Ctx, inputs: &BucketInputs) -> Result<Recovered, ProviderError> {

@@ -7,7 +7,7 @@ use rayplat_engine::{
 };
 
 use super::{
-    addons, cluster, identity,
+    addons, cluster, components, identity,
     manifest::{Resolved, types::Environment},
     outputs, pools,
     source::Source,
@@ -108,11 +108,12 @@ pub fn build_from(manifest: &Resolved, setting: &Setting, source: &Source) -> Re
     let mut builder = Builder { manifest, setting, source, stack: Stack::new(&manifest.name) };
     let identity = identity::build(&mut builder)?;
     let cluster = cluster::build(&mut builder, &identity)?;
+    let components = components::build(&mut builder, &cluster)?;
     let templates = pools::templates(&mut builder, &identity, &cluster)?;
     let before_nodes = addons::before_nodes(&mut builder, &cluster)?;
     let pools = pools::node_groups(&mut builder, &identity, &cluster, &templates, &before_nodes)?;
     addons::after_nodes(&mut builder, &cluster, &pools)?;
-    let outputs = outputs::outputs(&builder, &identity, &cluster, &pools);
+    let outputs = outputs::outputs(&builder, &identity, &cluster, &components, &pools);
     Ok(Platform { stack: builder.stack, outputs })
 }
 

@@ -16,39 +16,26 @@ use crate::aws::{
     eks_access_entry::{AccessEntry, AccessEntryArgs, AccessPolicy},
     eks_cluster::{Cluster, ClusterArgs, EndpointAccess},
     iam_oidc_provider::{OidcProvider, OidcProviderArgs},
-    iam_role::{Role, RoleArgs},
-    iam_role_policy::{RolePolicy, RolePolicyArgs},
     tls_certificate::{IssuerCertificate, IssuerCertificateArgs},
 };
 
 pub(super) struct ClusterParts {
     pub cluster: Added<Cluster>,
     pub oidc: Added<OidcProvider>,
-    pub autoscaler: Option<Added<Role>>,
 }
 
 impl ClusterParts {
     /// The trust policy of a role for one service account.
     pub fn trust(&self, identity: types::Identity, namespace: &str, account: &str) -> Input<serde_json::Value> {
-        trust(&self.cluster, &self.oidc, identity, namespace, account)
-    }
-}
-
-fn trust(
-    cluster: &Added<Cluster>,
-    oidc: &Added<OidcProvider>,
-    identity: types::Identity,
-    namespace: &str,
-    account: &str,
-) -> Input<serde_json::Value> {
-    match identity {
-        types::Identity::PodIdentity => policies::trust_pod_identity().into(),
-        types::Identity::Irsa => Input::expr(policies::trust_service_account(
-            oidc.out.arn().expr(),
-            cluster.out.issuer().expr(),
-            namespace,
-            account,
-        )),
+        match identity {
+            types::Identity::PodIdentity => policies::trust_pod_identity().into(),
+            types::Identity::Irsa => Input::expr(policies::trust_service_account(
+                self.oidc.out.arn().expr(),
+                self.cluster.out.issuer().expr(),
+                namespace,
+                account,
+            )),
+        }
     }
 }
 
@@ -56,8 +43,7 @@ pub(super) fn build(builder: &mut Builder<'_>, identity: &Identity) -> Result<Cl
     let cluster = cluster(builder, identity)?;
     access(builder, &cluster)?;
     let oidc = oidc(builder, &cluster)?;
-    let autoscaler = autoscaler(builder, &cluster, &oidc)?;
-    Ok(ClusterParts { cluster, oidc, autoscaler })
+    Ok(ClusterParts { cluster, oidc })
 }
 
 fn cluster(builder: &mut Builder<'_>, identity: &Identity) -> Result<Added<Cluster>, StackError> {
@@ -172,34 +158,4 @@ fn oidc(builder: &mut Builder<'_>, cluster: &Added<Cluster>) -> Result<Added<Oid
             tags: builder.tags().into(),
         },
     )
-}
-
-/// The cluster autoscaler's role, for its service account alone.
-fn autoscaler(
-    builder: &mut Builder<'_>,
-    cluster: &Added<Cluster>,
-    oidc: &Added<OidcProvider>,
-) -> Result<Option<Added<Role>>, StackError> {
-    if !builder.manifest.autoscaler.enabled {
-        return Ok(None);
-    }
-    let trust = trust(cluster, oidc, types::Identity::Irsa, "kube-system", "cluster-autoscaler");
-    let role = builder.stack.add::<Role>(
-        "cluster-autoscaler",
-        RoleArgs {
-            name_prefix: format!("{}-cluster-autoscaler", builder.name()).into(),
-            trust_policy: trust,
-            description: format!("The cluster autoscaler's role of {}", builder.name()).into(),
-            tags: builder.tags().into(),
-        },
-    )?;
-    builder.stack.add::<RolePolicy>(
-        "cluster-autoscaler",
-        RolePolicyArgs {
-            role: role.out.name().into(),
-            name: "cluster-autoscaler".into(),
-            document: policies::autoscaler_policy(&builder.manifest.name).into(),
-        },
-    )?;
-    Ok(Some(role))
 }

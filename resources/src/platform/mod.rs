@@ -2,8 +2,10 @@
 //! that answers it.
 
 mod addons;
+mod backup;
 mod build;
 mod cluster;
+mod components;
 pub mod cost;
 mod identity;
 pub mod instance_types;

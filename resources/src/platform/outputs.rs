@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use rayplat_engine::{input::Output, stack::Added, value::Expr};
 use serde_json::Value;
 
-use super::{build::Builder, cluster::ClusterParts, identity::Identity, pools::PoolParts};
+use super::{build::Builder, cluster::ClusterParts, components::Components, identity::Identity, pools::PoolParts};
 use crate::aws::eks_node_group::NodeGroup;
 
 /// Of a thing that may not be there.
@@ -23,6 +23,7 @@ pub(super) fn outputs(
     builder: &Builder<'_>,
     identity: &Identity,
     parts: &ClusterParts,
+    components: &Components,
     pools: &BTreeMap<String, PoolParts>,
 ) -> Vec<(String, Expr)> {
     let cluster = &parts.cluster.out;
@@ -40,14 +41,35 @@ pub(super) fn outputs(
         ("node_security_group_id", of(Some(identity.node_group.out.id()))),
         ("oidc_provider_arn", of(Some(parts.oidc.out.arn()))),
         ("cloudwatch_log_group", of(identity.log_group.as_ref().map(|group| group.out.name()))),
-        ("cluster_autoscaler_iam_role_arn", of(parts.autoscaler.as_ref().map(|role| role.out.arn()))),
+        ("cluster_autoscaler_iam_role_arn", of(components.autoscaler.as_ref().map(|role| role.out.arn()))),
     ];
+    outputs.extend(of_components(builder, components));
     outputs.extend(access(builder));
     let tags = serde_json::to_value(builder.cluster_tags()).unwrap_or(Value::Null);
     outputs.push(("resource_tags", Expr::Value(tags)));
     let mut outputs: Vec<(String, Expr)> = outputs.into_iter().map(|(name, expr)| (name.to_owned(), expr)).collect();
     outputs.extend(node_groups(pools));
     outputs
+}
+
+/// What charts need to know: roles, queue, bucket, and when to back up.
+fn of_components(builder: &Builder<'_>, components: &Components) -> [(&'static str, Expr); 6] {
+    let spec = &builder.manifest.backup;
+    let backup = components.backup.as_ref();
+    let if_backup = |text: String| backup.map_or(Expr::Value(Value::Null), |_| Expr::Value(text.into()));
+    let queue = components.termination_queue.as_ref();
+    [
+        (
+            "node_termination_handler_iam_role_arn",
+            of(components.termination_handler.as_ref().map(|role| role.out.arn())),
+        ),
+        ("node_termination_handler_queue_url", of(queue.map(|queue| queue.queue.out.url()))),
+        ("velero_backup_bucket_name", of(backup.map(|backup| backup.bucket.out.name()))),
+        ("velero_iam_role_arn", of(backup.map(|backup| backup.role.out.arn()))),
+        ("velero_backup_schedule", if_backup(spec.schedule.clone())),
+        // Velero counts in hours.
+        ("velero_backup_ttl", if_backup(format!("{}h", u64::from(spec.retention_days) * 24))),
+    ]
 }
 
 /// How people get in.

@@ -131,3 +131,71 @@ pub fn autoscaler_policy(cluster: &str) -> Value {
         ],
     })
 }
+
+/// What the node termination handler may look at where there is no queue to read.
+/// Source: aws/aws-node-termination-handler, `README.md`, "IAM Permissions".
+pub fn termination_policy() -> Value {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Effect": "Allow",
+            "Action": [
+                "autoscaling:DescribeAutoScalingInstances",
+                "autoscaling:DescribeTags",
+                "ec2:DescribeInstances",
+            ],
+            "Resource": "*",
+        }],
+    })
+}
+
+/// The policy of a key that the account alone manages, by its own IAM policies.
+pub fn account_key_policy(partition: &str, account: &str) -> Value {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Sid": "AccountManagesTheKey",
+            "Effect": "Allow",
+            "Principal": {"AWS": format!("arn:{partition}:iam::{account}:root")},
+            "Action": "kms:*",
+            "Resource": "*",
+        }],
+    })
+}
+
+/// What Velero needs: its bucket with the bucket's key, and snapshots of volumes.
+/// Source: vmware-tanzu/velero-plugin-for-aws, `README.md`, "Set permissions for Velero";
+/// for the key: S3 user guide, "Using server-side encryption with AWS KMS keys", permissions.
+pub fn velero_policy(bucket_arn: Expr, key_arn: Expr) -> Expr {
+    let statement = |actions: &[&str], resource: Expr| {
+        object(vec![("Effect", text("Allow")), ("Action", Expr::Value(json!(actions))), ("Resource", resource)])
+    };
+    let volumes = [
+        "ec2:CreateSnapshot",
+        "ec2:CreateTags",
+        "ec2:CreateVolume",
+        "ec2:DeleteSnapshot",
+        "ec2:DescribeSnapshots",
+        "ec2:DescribeVolumes",
+    ];
+    let objects = [
+        "s3:AbortMultipartUpload",
+        "s3:DeleteObject",
+        "s3:GetObject",
+        "s3:ListMultipartUploadParts",
+        "s3:PutObject",
+        "s3:PutObjectTagging",
+    ];
+    object(vec![
+        ("Version", text("2012-10-17")),
+        (
+            "Statement",
+            Expr::List(vec![
+                statement(&volumes, text("*")),
+                statement(&objects, Expr::Concat(vec![bucket_arn.clone(), text("/*")])),
+                statement(&["s3:GetBucketLocation", "s3:ListBucket"], bucket_arn),
+                statement(&["kms:Decrypt", "kms:GenerateDataKey"], key_arn),
+            ]),
+        ),
+    ])
+}

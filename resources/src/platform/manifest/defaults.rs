@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::types::{
-    Addon, Addons, AmiType, Autoscaler, Capacity, CapacityReservation, Cluster, Disk, Endpoint, Environment, Fallback,
-    Identity, LogType, Logs, Manifest, Network, NodePool, NodeRepair, Oidc, Support, Taint, TaintEffect, VolumeType,
-    WarmPool,
+    Addon, Addons, AmiType, Autoscaler, Backup, Capacity, CapacityReservation, Cluster, Disk, Endpoint, Environment,
+    Fallback, Identity, LogType, Logs, Manifest, Network, NodePool, NodeRepair, Oidc, Support, Taint, TaintEffect,
+    TerminationHandler, VolumeType, WarmPool,
 };
 use super::versions;
 use crate::platform::instance_types::{self, Accelerator, Architecture};
@@ -34,6 +34,12 @@ pub struct Resolved {
     pub addons: BTreeMap<String, ResolvedAddon>,
     /// The cluster autoscaler.
     pub autoscaler: Autoscaler,
+    /// The node termination handler.
+    #[serde(default)]
+    pub termination_handler: TerminationHandler,
+    /// Backups.
+    #[serde(default)]
+    pub backup: Backup,
 }
 
 /// A node pool with every default filled in.
@@ -140,6 +146,8 @@ impl Manifest {
             node_pools: named.iter().map(|(name, pool)| (name.clone(), pool.resolve(name))).collect(),
             addons: self.addons.resolve(),
             autoscaler: self.autoscaler.clone(),
+            termination_handler: self.termination_handler.clone(),
+            backup: self.backup.clone(),
         }
     }
 }
@@ -438,12 +446,6 @@ impl Default for Fallback {
 impl Default for Addon {
     fn default() -> Self {
         Self { enabled: true, version: None, configuration: Map::new(), identity: None }
-    }
-}
-
-impl Default for Autoscaler {
-    fn default() -> Self {
-        Self { enabled: true }
     }
 }
 

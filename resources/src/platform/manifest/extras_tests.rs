@@ -5,7 +5,7 @@
 
 use jiff::civil::{Date, date};
 
-use super::types::{Capacity, Identity, RepairAction, WarmState};
+use super::types::{Capacity, Identity, RepairAction, TerminationMode, WarmState};
 use super::*;
 
 const TODAY: Date = date(2026, 11, 24);
@@ -53,6 +53,9 @@ node_pools:
 addons:
   vpc-cni: {identity: irsa}
   aws-ebs-csi-driver: {identity: pod_identity}
+autoscaler: {identity: pod_identity}
+termination_handler: {enabled: true, mode: queue, identity: pod_identity}
+backup: {enabled: true, schedule: '*/30 0-6 * * MON-FRI', retention_days: 90, identity: pod_identity}
 ";
     let loaded = load("m.yaml", format!("{HEAD}{text}").as_bytes(), TODAY).unwrap();
     assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
@@ -67,6 +70,9 @@ addons:
     assert_eq!(manifest.addons["vpc-cni"].identity, Some(Identity::Irsa));
     assert_eq!(manifest.addons["aws-ebs-csi-driver"].identity, Some(Identity::PodIdentity));
     assert_eq!(manifest.addons["coredns"].identity, None);
+    assert_eq!(manifest.autoscaler.identity, Identity::PodIdentity);
+    assert_eq!(manifest.termination_handler.mode, TerminationMode::Queue);
+    assert_eq!((manifest.backup.enabled, manifest.backup.retention_days), (true, 90));
     let json = serde_json::to_string(manifest).unwrap();
     assert_eq!(&serde_json::from_str::<Resolved>(&json).unwrap(), manifest);
     // What is written can be written again: JSON is YAML.
@@ -159,6 +165,19 @@ fn errors() {
         ("cluster: {service_cidr: 172.30.0.1/16}\n", &["6:25: 172.30.0.1/16 has bits set after the first 16"]),
         ("cluster: {service_cidr: 8.0.0.0/16}\n", &["6:25: 8.0.0.0/16 cannot be the addresses of Services"]),
         ("cluster: {service_cidr: 10.0.0.0/8}\n", &["6:25: 10.0.0.0/8 cannot be the addresses of Services"]),
+        // Components.
+        (
+            "backup: {schedule: daily}\n",
+            &[
+                "6:20: `schedule` must be five fields as cron has them: minute, hour, day of the month, month, day of the week, not \"daily\"",
+            ],
+        ),
+        ("backup: {retention_days: 0}\n", &["6:26: `retention_days` must be at least 1, not 0"]),
+        ("termination_handler: {mode: sqs}\n", &["6:29: `mode` must be one of imds, queue, not \"sqs\""]),
+        (
+            "addons: {eks-pod-identity-agent: {enabled: false}, vpc-cni: {identity: irsa}, aws-ebs-csi-driver: {identity: irsa}}\nbackup: {identity: pod_identity}\n",
+            &["7:20: `backup` gets its role by Pod Identity, and the agent that hands it out is switched off"],
+        ),
         // Identities.
         ("addons: {coredns: {identity: irsa}}\n", &["6:20: coredns does not call AWS and has no role"]),
         (

@@ -138,8 +138,16 @@ pub static CIDR: Format = Format {
     example: "10.100.0.0/16",
 };
 
+/// When something happens again and again, as cron writes it.
+pub static SCHEDULE: Format = Format {
+    pattern: "^[0-9A-Za-z*/,-]+( [0-9A-Za-z*/,-]+){4}$",
+    matches: is_schedule,
+    expected: "five fields as cron has them: minute, hour, day of the month, month, day of the week",
+    example: "0 2 * * *",
+};
+
 /// Every form, for the check of a schema.
-pub static ALL: [&Format; 14] = [
+pub static ALL: [&Format; 15] = [
     &NAME,
     &REGION,
     &VPC_ID,
@@ -154,6 +162,7 @@ pub static ALL: [&Format; 14] = [
     &CAPACITY_RESERVATION_ID,
     &RESOURCE_GROUP_ARN,
     &CIDR,
+    &SCHEDULE,
 ];
 
 /// The form whose pattern this is.
@@ -254,6 +263,12 @@ fn is_resource_group_arn(text: &str) -> bool {
         && all(name, |c| alphanumeric(c) || "_.-".contains(c))
 }
 
+fn is_schedule(text: &str) -> bool {
+    let fields: Vec<&str> = text.split(' ').collect();
+    let field = |text: &&str| !text.is_empty() && all(text, |c| alphanumeric(c) || "*/,-".contains(c));
+    fields.len() == 5 && fields.iter().all(field)
+}
+
 fn is_cidr(text: &str) -> bool {
     let Some((address, length)) = text.split_once('/') else {
         return false;
@@ -309,7 +324,7 @@ mod tests {
 
     #[test]
     fn functions_refuse_what_patterns_refuse() {
-        let refused: [(&Format, &[&str]); 14] = [
+        let refused: [(&Format, &[&str]); 15] = [
             (&NAME, &["", "-a", "_a", "a b", "a.b", "é"]),
             (&REGION, &["", "us-east", "us-east-1a", "US-EAST-1", "us--1", "useast1", "-east-1"]),
             (&VPC_ID, &["vpc-", "vpc-0abc", "vpc-0ABCD123", "subnet-0abcd123", "vpc-0abcd1234ef56789g"]),
@@ -346,6 +361,7 @@ mod tests {
                 &RESOURCE_GROUP_ARN,
                 &["", "arn:aws:resource-groups:us-east-1:1:group/a", "arn:aws:iam::111122223333:role/a"],
             ),
+            (&SCHEDULE, &["", "daily", "0 2 * *", "0 2 * * * *", "0 2  * *", "@daily"]),
             (&CIDR, &["", "10.0.0.0", "10.0.0/8", "10.0.0.0/", "10.0.0.0/123", "a.b.c.d/8", "::/8"]),
         ];
         for (format, texts) in refused {

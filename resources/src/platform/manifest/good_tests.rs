@@ -92,7 +92,9 @@ fn the_quickstart_resolves_to_its_defaults() {
                     "env": {"ENABLE_PREFIX_DELEGATION": "true", "WARM_PREFIX_TARGET": "1"},
                 }},
             },
-            "autoscaler": {"enabled": true},
+            "autoscaler": {"enabled": true, "identity": "irsa"},
+            "termination_handler": {"enabled": false, "mode": "imds", "identity": "irsa"},
+            "backup": {"enabled": false, "schedule": "0 2 * * *", "retention_days": 30, "identity": "irsa"},
         })
     );
     let place = |path: &str| loaded.spans.at(path).map(|span| (span.line, span.column));

@@ -26,6 +26,7 @@ pub mod markdown;
 mod pool_extras;
 pub mod schema;
 mod semantic;
+mod services;
 pub mod spans;
 pub mod types;
 pub mod versions;

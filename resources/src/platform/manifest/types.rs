@@ -15,6 +15,7 @@ pub use super::pool_extras::{
     CapacityReservation, Identity, NodeRepair, RepairAction, RepairOverride, WarmPool, WarmState,
 };
 use super::pool_extras::{cidr, image_id, pool_subnet_ids};
+pub use super::services::{Autoscaler, Backup, TerminationHandler, TerminationMode};
 
 /// A Ray platform on Amazon EKS, as `rayplat` provisions it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +50,12 @@ pub struct Manifest {
     /// The cluster autoscaler.
     #[serde(default)]
     pub autoscaler: Autoscaler,
+    /// The node termination handler.
+    #[serde(default)]
+    pub termination_handler: TerminationHandler,
+    /// Backups.
+    #[serde(default)]
+    pub backup: Backup,
     /// The lint.
     #[serde(default)]
     pub lint: Lint,
@@ -410,14 +417,6 @@ pub struct Addon {
     /// Default: pod_identity.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
-}
-
-/// The cluster autoscaler.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Autoscaler {
-    /// Whether nodes are added and removed with the load.
-    pub enabled: bool,
 }
 
 /// CloudWatch's periods (PutRetentionPolicy, API reference), in days.

@@ -38,7 +38,6 @@ pub const AFTER_HEAD: &[Case] = &[
     // Unknown keys.
     ("node_pool: {}\n", &["6:1: there is no key `node_pool` in a manifest"]),
     ("ray: {}\n", &["6:1: there is no key `ray` in a manifest"]),
-    ("backup: {}\n", &["6:1: there is no key `backup` in a manifest"]),
     ("policies: []\n", &["6:1: there is no key `policies` in a manifest"]),
     ("cluster: {version: \"1.35\"}\n", &["6:11: there is no key `version` in `cluster`"]),
     ("cluster:\n  logs:\n    retention: 7\n", &["8:5: there is no key `retention` in `cluster.logs`"]),

@@ -84,7 +84,7 @@ fn every_error_is_said_at_once() {
 fn a_key_in_the_wrong_place_is_sent_home() {
     let found = findings("vpc_id: vpc-0abcd123\nretention_days: 7\n");
     assert_eq!(found[0].cure, "`vpc_id` is a key of `network`: move it there");
-    assert_eq!(found[1].cure, "`retention_days` is a key of `cluster.logs`: move it there");
+    assert_eq!(found[1].cure, "`retention_days` is a key of `cluster.logs` and of `backup`: move it there");
 }
 
 #[test]

@@ -66,6 +66,26 @@ pub fn check(context: &mut Context<'_>) {
     if let Some(addons) = context.section::<Addons>("/addons") {
         needed_addons(context, &addons);
         identities(context, &addons);
+        component_identities(context, &addons);
+    }
+}
+
+/// The same for what is no add-on: without the agent nobody hands its role out.
+fn component_identities(context: &mut Context<'_>, addons: &Addons) {
+    if addons.eks_pod_identity_agent.as_ref().is_none_or(|addon| addon.enabled) {
+        return;
+    }
+    for key in ["autoscaler", "termination_handler", "backup"] {
+        let path = format!("{key}.identity");
+        let wanted = context.json.pointer(&format!("/{key}/identity")).and_then(|identity| identity.as_str());
+        if wanted == Some("pod_identity") {
+            let found = Diagnostic::error(
+                Code::Conflict,
+                format!("`{key}` gets its role by Pod Identity, and the agent that hands it out is switched off"),
+                "write `identity: irsa`, or keep eks-pod-identity-agent",
+            );
+            context.at(&path, found);
+        }
     }
 }
 
