@@ -44,6 +44,24 @@ pub(super) async fn principals(ctx: &Ctx, eks: &Client, cluster: &str) -> Result
     pages!(ctx, "ListAccessEntries", eks.list_access_entries().cluster_name(cluster), access_entries)
 }
 
+/// The ids of Pod Identity associations.
+pub(super) async fn association_ids(ctx: &Ctx, eks: &Client, cluster: &str) -> Result<Vec<String>, ProviderError> {
+    let (mut ids, mut token) = (Vec::new(), None::<String>);
+    loop {
+        let page = call(ctx, "eks", "ListPodIdentityAssociations", Repeat::Safe, || {
+            eks.list_pod_identity_associations().cluster_name(cluster).set_next_token(token.clone()).send()
+        });
+        let Some(page) = found(page.await)? else { return Ok(ids) };
+        ids.extend(
+            page.associations().iter().filter_map(|association| association.association_id()).map(str::to_owned),
+        );
+        token = page.next_token().map(str::to_owned);
+        if token.is_none() {
+            return Ok(ids);
+        }
+    }
+}
+
 /// The clusters that carry the stack's tag, whatever resource they are of.
 pub(super) async fn clusters_of_stack(ctx: &Ctx, eks: &Client) -> Result<Vec<String>, ProviderError> {
     let mut ours = Vec::new();

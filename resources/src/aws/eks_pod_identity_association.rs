@@ -7,14 +7,15 @@ use rayplat_engine::{
     error::ProviderError,
     inputs, outputs,
     plan::diff::{Change, Effect, structural},
-    provider::{Created, Current, Marks, Observed, Provider, Reading, Recovered, ReplaceOrder},
+    provider::{Created, Current, Discovery, Marks, Observed, Provider, Reading, Recovered, ReplaceOrder},
     value::Planned,
 };
 use serde_json::Value;
 
 use super::{
-    Clients, ClusterName, Ownership, RoleArn, Tags, all_tags, call,
+    Clients, ClusterName, Ownership, RoleArn, Tags, all_tags, call, discovered,
     eks::{from_tag_map, retag, split, tag_map},
+    eks_lists::{association_ids, clusters_of_stack},
     found, gone_is_ok, marks, ownership, unexpected, users_tags, vanished,
 };
 
@@ -238,6 +239,19 @@ impl Provider for PodIdentityAssociation {
             )),
             whose => whose.recovered(id_of(&association)),
         })
+    }
+
+    async fn discover(&self, ctx: &Ctx) -> Discovery {
+        let mut found = Vec::new();
+        for cluster in clusters_of_stack(ctx, &self.eks).await? {
+            for id in association_ids(ctx, &self.eks, &cluster).await? {
+                if let Some(association) = self.get(ctx, &format!("{cluster}/{id}")).await? {
+                    let id = id_of(&association);
+                    found.extend(discovered(ctx, Self::TYPE, &id, &from_tag_map(association.tags())));
+                }
+            }
+        }
+        Ok(Some(found))
     }
 }
 

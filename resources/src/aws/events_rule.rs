@@ -12,13 +12,13 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::{ErrorClass, ProviderError},
     inputs, outputs,
-    provider::{Created, Current, Marks, Observed, Provider, Reading, Recovered},
+    provider::{Created, Current, Discovery, Marks, Observed, Provider, Reading, Recovered},
 };
 use serde_json::Value;
 
 use super::{
-    Clients, Tags, all_tags, call, call_fresh, found, gone_is_ok, marks, ownership, tag_changes, unexpected,
-    users_tags, vanished,
+    Clients, Tags, all_tags, call, call_fresh, discovered, found, gone_is_ok, marks, ownership, tag_changes,
+    unexpected, users_tags, vanished,
 };
 
 inputs! {
@@ -285,6 +285,24 @@ impl Provider for Rule {
             Some(tags) => ownership(ctx, &tags).recovered(name),
             None => Recovered::Absent,
         })
+    }
+
+    async fn discover(&self, ctx: &Ctx) -> Discovery {
+        let (mut found, mut token) = (Vec::new(), None::<String>);
+        loop {
+            let page = call(ctx, "events", "ListRules", Repeat::Safe, || {
+                self.events.list_rules().name_prefix(ctx.stack()).set_next_token(token.clone()).send()
+            })
+            .await?;
+            for rule in page.rules() {
+                let tags = self.tags(ctx, rule.arn().unwrap_or_default()).await?.unwrap_or_default();
+                found.extend(discovered(ctx, Self::TYPE, rule.name().unwrap_or_default(), &tags));
+            }
+            token = page.next_token().map(str::to_owned);
+            if token.is_none() {
+                return Ok(Some(found));
+            }
+        }
     }
 }
 

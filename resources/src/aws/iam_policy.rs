@@ -13,12 +13,12 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::{ErrorClass, ProviderError},
     inputs, outputs,
-    provider::{Created, Current, Marks, Observed, Provider, Reading, Recovered},
+    provider::{Created, Current, Discovery, Marks, Observed, Provider, Reading, Recovered},
 };
 use serde_json::Value;
 
 use super::{
-    Clients, PolicyArn, Tags, all_tags, call, call_fresh, found, gone_is_ok,
+    Clients, PolicyArn, Tags, all_tags, call, call_fresh, discovered, found, gone_is_ok,
     iam::{document, from_tags, to_tags},
     marks, ownership, policy, tag_changes, unexpected, users_tags, vanished,
 };
@@ -304,6 +304,29 @@ impl Provider for Policy {
             Some(policy) => ownership(ctx, &from_tags(policy.tags())).recovered(policy.arn().unwrap_or_default()),
             None => Recovered::Absent,
         })
+    }
+
+    async fn discover(&self, ctx: &Ctx) -> Discovery {
+        let (mut found, mut marker) = (Vec::new(), None::<String>);
+        loop {
+            let page = call(ctx, "iam", "ListPolicies", Repeat::Safe, || {
+                self.iam.list_policies().scope(PolicyScopeType::Local).set_marker(marker.clone()).send()
+            })
+            .await?;
+            // A list of policies has no tags. Every policy of a platform begins with its name.
+            let begins = |policy: &&aws_sdk_iam::types::Policy| {
+                policy.policy_name().is_some_and(|name| name.starts_with(ctx.stack()))
+            };
+            for arn in page.policies().iter().filter(begins).filter_map(|policy| policy.arn()) {
+                if let Some(policy) = self.get(ctx, arn).await? {
+                    found.extend(discovered(ctx, Self::TYPE, arn, &from_tags(policy.tags())));
+                }
+            }
+            marker = page.marker().filter(|_| page.is_truncated()).map(str::to_owned);
+            if marker.is_none() {
+                return Ok(Some(found));
+            }
+        }
     }
 }
 

@@ -14,13 +14,13 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::{ErrorClass, ProviderError},
     inputs, outputs,
-    provider::{Action, Created, Current, Observed, Provider, Reading, Recovered, ReplaceOrder},
+    provider::{Action, Created, Current, Discovery, Observed, Provider, Reading, Recovered, ReplaceOrder},
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
-    BucketArn, Clients, KeyArn, Ownership, Tags, all_tags, call, call_fresh, ownership, s3_config, s3_purge,
-    users_tags, vanished,
+    BucketArn, Clients, KeyArn, Ownership, Tags, all_tags, call, call_fresh, discovered, ownership, s3_config,
+    s3_purge, users_tags, vanished,
 };
 
 inputs! {
@@ -336,6 +336,29 @@ impl Provider for Bucket {
                 _ => Err(error),
             },
             Err(error) => Err(error),
+        }
+    }
+
+    async fn discover(&self, ctx: &Ctx) -> Discovery {
+        let (mut found, mut token) = (Vec::new(), None::<String>);
+        loop {
+            let page = call(ctx, "s3", "ListBuckets", Repeat::Safe, || {
+                self.s3.list_buckets().prefix(ctx.stack()).set_continuation_token(token.clone()).send()
+            })
+            .await?;
+            for name in page.buckets().iter().filter_map(|bucket| bucket.name()) {
+                let tags = match self.tags(ctx, name).await {
+                    Ok(tags) => tags.unwrap_or_default(),
+                    // A bucket that shuts us out is not the one that we made.
+                    Err(error) if error.class == ErrorClass::Denied => continue,
+                    Err(error) => return Err(error),
+                };
+                found.extend(discovered(ctx, Self::TYPE, name, &tags));
+            }
+            token = page.continuation_token().map(str::to_owned);
+            if token.is_none() {
+                return Ok(Some(found));
+            }
         }
     }
 }

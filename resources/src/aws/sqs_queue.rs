@@ -7,14 +7,14 @@ use rayplat_engine::{
     context::{Ctx, Repeat},
     error::{ErrorClass, ProviderError},
     inputs, outputs,
-    provider::{Created, Current, Marks, Observed, Provider, Reading, Recovered},
+    provider::{Created, Current, Discovery, Marks, Observed, Provider, Reading, Recovered},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Clients, KeyArn, Tags, all_tags, call, call_fresh, found, gone_is_ok, marks, ownership, policy, tag_changes,
-    unexpected, users_tags, vanished,
+    Clients, KeyArn, Tags, all_tags, call, call_fresh, discovered, found, gone_is_ok, marks, ownership, policy,
+    tag_changes, unexpected, users_tags, vanished,
 };
 
 /// How messages are encrypted where they rest.
@@ -314,6 +314,25 @@ impl Provider for Queue {
             Some(tags) => ownership(ctx, &tags).recovered(url),
             None => Recovered::Absent,
         })
+    }
+
+    async fn discover(&self, ctx: &Ctx) -> Discovery {
+        let (mut found, mut token) = (Vec::new(), None::<String>);
+        loop {
+            let page = call(ctx, "sqs", "ListQueues", Repeat::Safe, || {
+                let request = self.sqs.list_queues().queue_name_prefix(ctx.stack()).max_results(1000);
+                request.set_next_token(token.clone()).send()
+            })
+            .await?;
+            for url in page.queue_urls() {
+                let tags = self.tags(ctx, url).await?.unwrap_or_default();
+                found.extend(discovered(ctx, Self::TYPE, url, &tags));
+            }
+            token = page.next_token().map(str::to_owned);
+            if token.is_none() {
+                return Ok(Some(found));
+            }
+        }
     }
 
     fn expected(&self, _: rayplat_engine::provider::Action) -> Duration {
