@@ -220,7 +220,7 @@ impl Provider for Addon {
                 self.wait_gone(ctx, &current.id).await?;
                 return Ok(None);
             }
-            Some(AddonStatus::Updating) => self.wait_active(ctx, &current.id).await?,
+            Some(AddonStatus::Updating | AddonStatus::Creating) => self.wait_active(ctx, &current.id).await?,
             _ => addon,
         };
         let prior = &current.inputs;

@@ -351,6 +351,8 @@ impl Provider for Cluster {
             Some(ClusterStatus::Updating | ClusterStatus::Pending) => {
                 self.wait_active(ctx, &current.id, UPDATE).await?
             }
+            // Found by its tags while another run's creation goes on: its outputs come at the end.
+            Some(ClusterStatus::Creating) => self.wait_active(ctx, &current.id, CREATE).await?,
             _ => cluster,
         };
         Ok(Some(Observed { inputs: observed(&cluster, &current.inputs), outputs: outputs_of(&cluster) }))

@@ -323,6 +323,8 @@ impl Provider for NodeGroup {
                 return Ok(None);
             }
             Some(NodegroupStatus::Updating) => self.wait_active(ctx, &current.id, UPDATE).await?,
+            // Found by its tags while another run's creation goes on: its outputs come at the end.
+            Some(NodegroupStatus::Creating) => self.wait_active(ctx, &current.id, CREATE).await?,
             _ => group,
         };
         Ok(Some(Observed { inputs: observed(&group, &current.inputs), outputs: outputs_of(&group) }))
