@@ -127,17 +127,16 @@ impl Rebuild<'_> {
         let order = provider.info().replace_order;
         let mut stands = false;
         for object in objects {
-            stands |= self.adopt(object, partial(&planned), Some(&depends_on), order).await?;
+            stands |= self.adopt(object, partial(&planned), Some(&depends_on), order, true).await?;
         }
         if stands {
             return Ok(());
         }
-        let searched = self.search.searched.contains(urn.kind());
         match planned.known() {
             Some(inputs) if provider.info().data => self.look_up(resource, inputs.clone(), depends_on).await,
-            Some(inputs) if !searched => self.untagged(urn, inputs.clone(), &depends_on, order).await,
+            Some(inputs) => self.by_name(urn, inputs.clone(), &depends_on, order).await,
             // What it is part of does not stand either.
-            _ => {
+            None => {
                 self.missing.push(urn.clone());
                 Ok(())
             }
@@ -150,7 +149,7 @@ impl Rebuild<'_> {
         for object in rest.into_values().flatten() {
             let key = ObjectKey { urn: object.urn.clone(), generation: object.generation };
             let order = crate::plan::decide::provider(&self.session.registry, &object.urn)?.info().replace_order;
-            if self.adopt(object, Value::Object(Map::new()), None, order).await? {
+            if self.adopt(object, Value::Object(Map::new()), None, order, true).await? {
                 self.beyond.push(key);
             }
         }
@@ -186,6 +185,7 @@ impl Rebuild<'_> {
         inputs: Value,
         depends_on: Option<&[Urn]>,
         order: ReplaceOrder,
+        claimed: bool,
     ) -> Result<bool, Error> {
         let Discovered { urn, generation, nonce, id } = object;
         let provider = self.provider(&urn)?;
@@ -197,13 +197,28 @@ impl Rebuild<'_> {
             return Ok(false);
         };
         let key = ObjectKey { urn, generation };
-        self.book(&key, id, nonce, (inputs, outputs), depends_on.unwrap_or_default().to_vec(), order).await?;
+        self.session.stage(Record::Adopted {
+            key: key.clone(),
+            id: id.clone(),
+            nonce,
+            inputs,
+            outputs,
+            depends_on: depends_on.unwrap_or_default().to_vec(),
+            replace_order: order,
+            claimed,
+            pinned: BTreeMap::new(),
+        });
+        self.session.event(Event::Recovered { urn: key.urn.clone(), message: format!("{id} was found") });
+        self.found.push((key, id));
+        self.session.commit().await?;
         Ok(true)
     }
 
-    /// An object that cannot carry tags is ours if it is just what the stack asks for, on
-    /// something that is ours.
-    async fn untagged(
+    /// What the search did not find is looked for by what the stack asks for. An object that
+    /// cannot carry tags is ours if it is just that, on something that is ours; one that can
+    /// says so by its tags, though its kind's lists left it out, and is claimed anew, because
+    /// its nonce is not known.
+    async fn by_name(
         &mut self,
         urn: &Urn,
         inputs: Value,
@@ -218,7 +233,8 @@ impl Rebuild<'_> {
         match recovered.map_err(|source| Error::Recovery { urn: urn.clone(), source })? {
             Recovered::Mine(id) | Recovered::OfThisStack(id) => {
                 let object = Discovered { urn: urn.clone(), generation: 0, nonce, id };
-                if !self.adopt(object, inputs, Some(depends_on), order).await? {
+                let claimed = !self.search.searched.contains(urn.kind());
+                if !self.adopt(object, inputs, Some(depends_on), order, claimed).await? {
                     self.missing.push(urn.clone());
                 }
             }
@@ -242,32 +258,6 @@ impl Rebuild<'_> {
         self.session.stage(Record::Began { key: key.clone(), intent });
         let outcome = Outcome::Created { id: created.id, inputs, outputs: created.outputs, took_ms: None };
         self.session.stage(Record::Succeeded { key, outcome });
-        self.session.commit().await
-    }
-
-    async fn book(
-        &mut self,
-        key: &ObjectKey,
-        id: String,
-        nonce: String,
-        (inputs, outputs): (Value, Value),
-        depends_on: Vec<Urn>,
-        replace_order: ReplaceOrder,
-    ) -> Result<(), Error> {
-        self.session.stage(Record::Adopted {
-            key: key.clone(),
-            id: id.clone(),
-            nonce,
-            inputs,
-            outputs,
-            depends_on,
-            replace_order,
-            claimed: true,
-            pinned: BTreeMap::new(),
-        });
-        let message = format!("{id} was found");
-        self.session.event(Event::Recovered { urn: key.urn.clone(), message });
-        self.found.push((key.clone(), id));
         self.session.commit().await
     }
 

@@ -20,7 +20,9 @@ fn every_test_that_the_table_names_exists() {
     }
     assert!(named > 40, "{named}");
     // A row is proven, or says that it is to come.
-    for row in table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| old") && !line.starts_with("|--")) {
+    for row in
+        table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| old") && !line.starts_with("|--"))
+    {
         let header = row.contains("proven by");
         assert!(header || row.contains(".rs::") || row.contains("to come"), "not proven: {row}");
     }
