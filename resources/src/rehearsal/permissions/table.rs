@@ -255,6 +255,7 @@ const ROWS: &[Row] = &[
     row_of("events:DisableRule", &[act("events:DisableRule", Rule("Name"))]),
     row_of("events:PutTargets", &[act("events:PutTargets", Rule("Rule"))]),
     row_of("events:RemoveTargets", &[act("events:RemoveTargets", Rule("Rule"))]),
+    row_of("events:ListRules", &[act("events:ListRules", Any)]),
     row_of("events:ListTargetsByRule", &[act("events:ListTargetsByRule", Rule("Rule"))]),
     row_of("events:TagResource", &[act("events:TagResource", Param("ResourceARN"))]),
     row_of("events:UntagResource", &[act("events:UntagResource", Param("ResourceARN"))]),
