@@ -10,8 +10,10 @@ Exit codes:
   1    a step failed (the rest was done; the next run goes on from there), or
        the answer was no
   2    preview only: there are changes, or drift
+  3    a policy forbids the plan
   64   wrong usage
-  65   the manifest is wrong, or asks for what is protected or cannot be
+  65   the manifest or a policy file is wrong, or asks for what is protected
+       or cannot be
   66   there is no manifest
   69   AWS cannot be reached or refused
   70   a bug
@@ -190,6 +192,8 @@ pub enum PreviewFormat {
     Json,
     /// A comment on a pull request, under 65,000 characters
     Markdown,
+    /// The form of `terraform show -json PLAN`, for tools that read that
+    TerraformJson,
 }
 
 /// `rayplat up ...`

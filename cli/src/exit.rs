@@ -7,7 +7,10 @@ use rayplat_engine::{
     stack::StackError,
     store::StoreError,
 };
-use rayplat_resources::{platform::manifest::Diagnostics, rehearsal::RehearsalError};
+use rayplat_resources::{
+    platform::{manifest::Diagnostics, policy::PolicyError},
+    rehearsal::RehearsalError,
+};
 use serde_json::json;
 
 use crate::report::{err, out, style};
@@ -30,6 +33,8 @@ pub enum Ending {
     Declined,
     /// A lint with errors; they have been shown.
     Faulty,
+    /// A policy forbids the plan; it has been reported.
+    Denied,
 }
 
 /// Why a command could not do its work.
@@ -58,6 +63,9 @@ pub enum Failure {
     /// The platform cannot be built of a manifest that passed its checks.
     #[error("the platform cannot be built: {0}")]
     Platform(#[from] StackError),
+    /// A policy that cannot be asked.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// The command line asks for something that cannot be.
     #[error("{message}")]
     Usage {
@@ -91,6 +99,9 @@ impl Failure {
             Self::Rehearsal(error) => Some(error.hint()),
             Self::Platform(_) => Some("This is a bug: the manifest passed its checks.".to_owned()),
             Self::Usage { hint, .. } => Some(hint.clone()),
+            Self::Policy(_) => Some(
+                "Mend the policy, or take it out of the manifest: what cannot be asked has not said yes.".to_owned(),
+            ),
             Self::Manifest(_) | Self::Io { .. } => None,
         }
     }
@@ -99,7 +110,7 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Usage { .. } => 64,
-            Self::Manifest(_) => 65,
+            Self::Manifest(_) | Self::Policy(_) => 65,
             Self::NoManifest { .. } => 66,
             Self::Aws(error) => aws(error),
             Self::Io { .. } | Self::Rehearsal(RehearsalError::Io { .. }) => 73,
@@ -139,6 +150,7 @@ pub fn code(result: Result<Ending, Failure>, json: bool) -> ExitCode {
         Ok(Ending::Incomplete | Ending::Declined) => ExitCode::from(1),
         Ok(Ending::Faulty) => ExitCode::from(65),
         Ok(Ending::Changes) => ExitCode::from(2),
+        Ok(Ending::Denied) => ExitCode::from(3),
         Ok(Ending::Interrupted) => ExitCode::from(130),
         Err(failure) => {
             report(&failure, json);
@@ -227,6 +239,7 @@ mod tests {
             (Error::Name(NameError::Unknown { name: text(), nearest: None }).into(), 64),
             (Error::Protected { urn: urn.clone(), reason: text() }.into(), 65),
             (Error::Refused { urn: urn.clone(), reason: text(), hint: text() }.into(), 65),
+            (PolicyError { file: text(), place: None, message: text() }.into(), 65),
             (Failure::NoManifest { path: "x".into(), source: io() }, 66),
             (ambiguous().into(), 69),
             (Error::Read { urn: urn.clone(), source: ambiguous() }.into(), 69),

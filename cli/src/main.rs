@@ -8,6 +8,7 @@ mod commands;
 mod exit;
 mod interrupt;
 mod plan_file;
+mod policies;
 mod report;
 mod setup;
 mod source;

@@ -230,3 +230,98 @@ fn an_unknown_name_is_wrong_usage_with_the_nearest_right_one() {
     assert_eq!(ran.code, 64);
     assert!(ran.stderr.contains("aws:ec2:LaunchTemplate/cpu, aws:eks:NodeGroup/cpu"), "{}", ran.stderr);
 }
+
+#[test]
+fn terraforms_form_is_one_object() {
+    let place = Place::new();
+    let ran = place.run(&["preview", "--rehearse", "--format", "terraform-json"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let actions = |document: &serde_json::Value| -> Vec<String> {
+        let changes = document["resource_changes"].as_array().unwrap();
+        changes.iter().map(|change| change["change"]["actions"].to_string()).collect()
+    };
+    assert!(actions(&document).iter().all(|actions| actions == r#"["create"]"#));
+    place.ok(&["up", "--rehearse", "--yes"]);
+    let ran = place.ok(&["preview", "--rehearse", "--format", "terraform-json"]);
+    let document: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert!(actions(&document).iter().all(|actions| actions == r#"["no-op"]"#));
+    let drift = place.run(&["preview", "--rehearse", "--refresh-only", "--format", "terraform-json"]);
+    assert_eq!(drift.code, 64, "{}", drift.stderr);
+}
+
+const NO_FALLBACK: &str = "gpu: {capacity: spot, max: 5, fallback: {enabled: false}}";
+
+fn without_fallback(more: &str) -> Place {
+    let place = Place::new();
+    place.write("rayplat.yaml", &(QUICKSTART.replace("gpu: {capacity: spot, max: 5}", NO_FALLBACK) + more));
+    place
+}
+
+#[test]
+fn the_verdict_of_the_policies_is_in_every_form() {
+    let fine = Place::new().run(&["preview", "--rehearse"]);
+    assert!(fine.stdout.contains("\nPolicies (6 asked): none objects\n"), "{}", fine.stdout);
+    let place = without_fallback("");
+    let text = place.run(&["preview", "--rehearse"]);
+    assert_eq!(text.code, 3, "{}", text.stderr);
+    let verdict = "\nPolicies (6 asked): 1 denied\n  denied: spot-gpu-fallback: aws_eks_node_group.gpu: Spot GPU nodes need an \
+                   On-Demand fallback of the same pool\n";
+    assert!(text.stdout.contains(verdict), "{}", text.stdout);
+    let json = place.run(&["preview", "--rehearse", "--json"]);
+    assert_eq!(json.code, 3);
+    let policies = &json.last_json()["policies"];
+    assert_eq!((&policies["denied"], &policies["policies"]), (&true.into(), &6.into()));
+    assert_eq!(policies["findings"][0]["policy"], "spot-gpu-fallback");
+    let markdown = place.run(&["preview", "--rehearse", "--format", "markdown"]);
+    assert_eq!(markdown.code, 3);
+    assert!(markdown.stdout.contains("#### Policies (6 asked): 1 denied (1)\n\n- **denied:** `spot-gpu-fallback`: "));
+}
+
+#[test]
+fn an_exception_has_a_written_reason() {
+    let place = without_fallback("policy:\n  allow:\n    spot-gpu-fallback: the jobs may wait for Spot\n");
+    let ran = place.run(&["preview", "--rehearse"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    let line = ran.stdout.lines().find(|line| line.contains("spot-gpu-fallback")).unwrap();
+    assert!(line.ends_with("of the same pool (allowed: the jobs may wait for Spot)"), "{line}");
+}
+
+#[test]
+fn the_manifests_own_policies_are_asked_too() {
+    let place = Place::new();
+    place.write("rayplat.yaml", &format!("{QUICKSTART}policies: [policies]\n"));
+    std::fs::create_dir(place.file("policies")).unwrap();
+    place.write(
+        "policies/names.rego",
+        "package terraform\n\nwarn[msg] {\n  input.variables.region.value == \"us-east-1\"\n  msg := \"everybody is there\"\n}\n",
+    );
+    let ran = place.run(&["preview", "--rehearse"]);
+    assert_eq!(ran.code, 2, "{}", ran.stderr);
+    let verdict = "\nPolicies (7 asked): 1 to look at\n  warning: terraform.warn: everybody is there\n";
+    assert!(ran.stdout.contains(verdict), "{}", ran.stdout);
+    // From another folder, too: paths are relative to the manifest.
+    let file = place.file("rayplat.yaml");
+    let ran = Place::empty().run(&["preview", "--rehearse", "-f", file.to_str().unwrap()]);
+    assert!(ran.stdout.contains("everybody is there"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_policy_that_cannot_be_asked_stops_everything() {
+    let place = Place::new();
+    place.write("rayplat.yaml", &format!("{QUICKSTART}policies: [p.rego]\n"));
+    for args in [&["preview", "--rehearse"][..], &["up", "--rehearse", "--yes"]] {
+        let absent = place.run(args);
+        assert_eq!(absent.code, 65, "{}", absent.stderr);
+        assert!(absent.stderr.contains("policy p.rego: No such file"), "{}", absent.stderr);
+    }
+    place.write("p.rego", "package main\n\ndeny[msg] { msg := nothing_like_it(input) }\n");
+    for args in [&["preview", "--rehearse", "--json"][..], &["up", "--rehearse", "--yes", "--json"]] {
+        let ran = place.run(args);
+        assert_eq!(ran.code, 65, "{}", ran.stdout);
+        let message = ran.last_json()["message"].to_string();
+        assert!(message.contains("policy p.rego:3:35: ") && message.contains("nothing_like_it"), "{message}");
+    }
+    let state = place.ok(&["state", "list", "--rehearse"]);
+    assert!(state.stdout.ends_with("0 objects\n"), "{}", state.stdout);
+}

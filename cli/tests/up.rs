@@ -171,3 +171,31 @@ fn a_plan_that_is_none_is_refused() {
     assert_eq!(ran.code, 78, "{}", ran.stderr);
     assert!(ran.stderr.contains("the saved plan is for stack `production-ray-cluster` in account"), "{}", ran.stderr);
 }
+
+#[test]
+fn what_a_policy_forbids_is_not_applied() {
+    let place = Place::new();
+    let kept = place.file("plan.json");
+    place.run(&["preview", "--rehearse", "--out", kept.to_str().unwrap()]);
+    place.write("no.rego", "package main\n\nimport rego.v1\n\ndeny contains \"not on a Friday\"\n");
+    place.write("rayplat.yaml", &format!("{QUICKSTART}policies: [no.rego]\n"));
+    let ran = place.run(&["up", "--rehearse", "--yes"]);
+    assert_eq!(ran.code, 3, "{}\n{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("  denied: main.deny: not on a Friday\n"), "{}", ran.stdout);
+    assert!(ran.stdout.ends_with("A policy forbids this plan: nothing was changed.\n"), "{}", ran.stdout);
+    let json = place.run(&["up", "--rehearse", "--yes", "--json"]);
+    assert_eq!(json.code, 3);
+    let event = json.stdout.lines().find(|line| line.starts_with(r#"{"event":"policies""#)).unwrap();
+    let event: serde_json::Value = serde_json::from_str(event).unwrap();
+    assert_eq!(event["policies"]["denied"], true);
+    assert_eq!(json.last_json()["summary"], summary(&[]));
+    let place = Place::new();
+    assert_eq!(place.run(&["preview", "--rehearse", "--out", "plan.json"]).code, 2);
+    place.write("no.rego", "package main\n\nimport rego.v1\n\ndeny contains \"not on a Friday\"\n");
+    place.write("rayplat.yaml", &format!("{QUICKSTART}policies: [no.rego]\n"));
+    let saved = place.run(&["up", "--rehearse", "--plan", "plan.json"]);
+    assert_eq!(saved.code, 3, "a plan from before the policy: {}\n{}", saved.stdout, saved.stderr);
+    assert!(place.ok(&["state", "list", "--rehearse"]).stdout.ends_with("0 objects\n"));
+    // What is to go, goes.
+    place.ok(&["down", "--rehearse", "--yes"]);
+}

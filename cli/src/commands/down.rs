@@ -24,5 +24,5 @@ pub async fn run(global: &Global, purge_backups: bool) -> Result<Ending, Failure
     if !global.json {
         out(&tree::heading(&world));
     }
-    up::apply(global, &world, Deed::Down).await
+    up::apply(global, &world, Deed::Down, None).await
 }

@@ -4,13 +4,14 @@ use rayplat_engine::{
     event::{Event, Events},
     ops::Preview,
 };
+use rayplat_resources::platform::{policy::Verdict, terraform_json};
 use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::{
     args::{Global, PreviewArgs, PreviewFormat},
     exit::{Ending, Failure},
-    plan_file,
+    plan_file, policies,
     report::{
         self, cost, drift, markdown, out,
         section::{self, Section},
@@ -25,14 +26,19 @@ pub async fn run(global: &Global, args: &PreviewArgs) -> Result<Ending, Failure>
     if args.refresh_only {
         return drifted(&world, format).await;
     }
+    let policies = policies::load(global, &world)?;
     let (events, mut reader) = Events::channel();
     let preview = world.engine.preview(&world.platform.stack, events).await?;
     if let Some(path) = &args.out {
         plan_file::write(path, &world.engine.save(&preview, plan_file::PROGRAM))?;
     }
-    let sections = sections(&world, &preview).await?;
+    let verdict = policies::judge(&policies, &world, &preview.plan, &preview.state)?;
+    let sections = sections(&world, &preview, &verdict).await?;
     match format {
         PreviewFormat::Json => out(&json_form(&world, &preview, &sections).to_string()),
+        PreviewFormat::TerraformJson => {
+            out(&terraform_json::document(&preview.plan, &preview.state, &world.setting.region).to_string());
+        }
         PreviewFormat::Markdown => {
             out(markdown::preview(&Place::of(&world), &preview.plan, &sections).trim_end());
         }
@@ -49,11 +55,25 @@ pub async fn run(global: &Global, args: &PreviewArgs) -> Result<Ending, Failure>
             }
         }
     }
-    Ok(if preview.plan.is_empty() { Ending::Done } else { Ending::Changes })
+    Ok(match () {
+        () if verdict.denied() => Ending::Denied,
+        () if preview.plan.is_empty() => Ending::Done,
+        () => Ending::Changes,
+    })
+}
+
+fn no_drift_form() -> Failure {
+    Failure::Usage {
+        message: "--format terraform-json has no form for --refresh-only".to_owned(),
+        hint: "Use text, json or markdown.".to_owned(),
+    }
 }
 
 /// `--json` is the short form of `--format json`.
 fn format(global: &Global, args: &PreviewArgs) -> Result<PreviewFormat, Failure> {
+    if args.refresh_only && args.format == Some(PreviewFormat::TerraformJson) {
+        return Err(no_drift_form());
+    }
     match (args.format, global.json) {
         (Some(format), true) if format != PreviewFormat::Json => Err(Failure::Usage {
             message: "--json asks for one form and --format for another".to_owned(),
@@ -65,10 +85,10 @@ fn format(global: &Global, args: &PreviewArgs) -> Result<PreviewFormat, Failure>
 }
 
 /// What is said of a plan beside the plan itself, in the order in which it is shown.
-async fn sections(world: &World, preview: &Preview) -> Result<Vec<Section>, Failure> {
+async fn sections(world: &World, preview: &Preview, verdict: &Verdict) -> Result<Vec<Section>, Failure> {
     let cost = cost::compare(world, &preview.state, &world.platform.stack).await?;
     let warnings = section::manifest(&world.loaded.warnings);
-    Ok(warnings.into_iter().chain([section::cost(&cost)]).collect())
+    Ok(warnings.into_iter().chain([section::policies(verdict), section::cost(&cost)]).collect())
 }
 
 fn json_form(world: &World, preview: &Preview, sections: &[Section]) -> Value {
@@ -95,6 +115,7 @@ async fn drifted(world: &World, format: PreviewFormat) -> Result<Ending, Failure
     let place = Place::of(world);
     match format {
         PreviewFormat::Json => out(&drift::json(&place, &found).to_string()),
+        PreviewFormat::TerraformJson => return Err(no_drift_form()),
         PreviewFormat::Markdown => out(markdown::drift(&place, &found).trim_end()),
         PreviewFormat::Text => {
             recovered(&mut reader);

@@ -1,23 +1,26 @@
 //! `rayplat up`
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::{
+    io::{BufRead, IsTerminal, Write},
+    sync::mpsc::Sender,
+};
 
 use rayplat_engine::{
     apply::Interrupt, error::Error, event::Events, ops::Report, plan::Plan, saved::SavedPlan, stack::Stack,
 };
-use rayplat_resources::platform::cost::Comparison;
-use serde_json::json;
+use rayplat_resources::platform::{cost::Comparison, policy::Policies};
+use serde_json::{Value, json};
 
 use crate::{
     args::{Global, UpArgs},
     commands::output,
     exit::{Ending, Failure},
-    interrupt, plan_file,
+    interrupt, plan_file, policies,
     report::{
         self, Message, Phase, Reporter, cost, out,
         policy::{self, Permissions},
         rehearsal::{self, Before},
-        tree,
+        section, tree,
     },
     setup::{self, Access, World},
 };
@@ -36,10 +39,9 @@ pub async fn run(global: &Global, args: &UpArgs) -> Result<Ending, Failure> {
         report::warn(&world.loaded.warnings);
         out(&tree::heading(&world));
     }
-    match &saved {
-        Some(plan) => apply(global, &world, Deed::Saved(plan)).await,
-        None => apply(global, &world, Deed::Up).await,
-    }
+    let policies = policies::load(global, &world)?;
+    let deed = saved.as_ref().map_or(Deed::Up, Deed::Saved);
+    apply(global, &world, deed, Some(&policies)).await
 }
 
 /// Without a terminal nobody can answer: an error, never a hang.
@@ -63,8 +65,49 @@ pub enum Deed<'a> {
     Down,
 }
 
+/// Who sees a plan before anything is changed: a person, and the policies.
+struct Gate<'a> {
+    global: &'a Global,
+    world: &'a World,
+    deed: Deed<'a>,
+    cost: Comparison,
+    policies: Option<&'a Policies>,
+    messages: Sender<Message>,
+}
+
+impl Gate<'_> {
+    /// Shows the plan and what is said of it. True if a policy forbids it.
+    fn forbids(&self, plan: &Plan) -> Result<bool, Failure> {
+        // The state stands for the account here, as for the cost: it is what the plan was made
+        // from, but for what others changed since.
+        let verdict = self.policies.map(|policies| policies::judge(policies, self.world, plan, &self.world.state));
+        let verdict = verdict.transpose()?;
+        let policies = verdict.as_ref().map(section::policies);
+        // The printer ends with the reporter.
+        let tell = |event: Value| drop(self.messages.send(Message::Json(event.to_string())));
+        if let Some(section) = &policies {
+            tell(json!({"event": "policies", "policies": section.json}));
+        }
+        tell(json!({"event": "cost", "cost": self.cost.json()}));
+        report::flush(&self.messages);
+        if !self.global.json {
+            out(&tree::render(plan, self.global.verbose));
+            if let Some(section) = &policies {
+                out(&format!("\n{}", section.text()));
+            }
+            out(&format!("\n{}", self.cost.section().text()));
+        }
+        Ok(verdict.is_some_and(|verdict| verdict.denied()))
+    }
+}
+
 /// Applies, reports while it runs, and sums up.
-pub async fn apply(global: &Global, world: &World, deed: Deed<'_>) -> Result<Ending, Failure> {
+pub async fn apply(
+    global: &Global,
+    world: &World,
+    deed: Deed<'_>,
+    policies: Option<&Policies>,
+) -> Result<Ending, Failure> {
     let (interrupt, phase) = (Interrupt::default(), Phase::default());
     let cost = estimate(world, deed).await?;
     let before = world.rehearsal.as_ref().map(|account| Before::of(account, world.state.clone()));
@@ -73,37 +116,13 @@ pub async fn apply(global: &Global, world: &World, deed: Deed<'_>) -> Result<End
     let mut reporter = Reporter::start(reader, live, phase.clone())?;
     let messages = reporter.messages();
     interrupt::listen(interrupt.clone(), phase.clone(), messages.clone())?;
-    let shown = |plan: &Plan| {
-        // The printer ends with the reporter, below.
-        drop(messages.send(Message::Json(json!({"event": "cost", "cost": cost.json()}).to_string())));
-        report::flush(&messages);
-        if !global.json {
-            out(&tree::render(plan, global.verbose));
-            out(&format!("\n{}", cost.section().text()));
-        }
-    };
-    let approve = |plan: &Plan| {
-        shown(plan);
-        let approved = interrupt.level() == 0 && ask(global, deed);
-        if approved {
-            phase.work();
-        }
-        approved
-    };
-    let stack = &world.platform.stack;
-    let result = match deed {
-        Deed::Up => world.engine.up(stack, events, interrupt.clone(), approve).await,
-        Deed::Saved(saved) => {
-            shown(&saved.plan);
-            world.engine.up_saved(stack, saved, events, interrupt.clone()).await
-        }
-        Deed::Down => world.engine.down(stack.name(), events, interrupt.clone(), approve).await,
-    };
+    let gate = Gate { global, world, deed, cost, policies, messages: messages.clone() };
+    let result = work(&gate, events, &interrupt, &phase).await;
     let saved = world.rehearsal.as_ref().map_or(Ok(()), |account| account.save());
     phase.end();
     let seen = reporter.seen().await;
     let prediction = match (&result, &world.rehearsal, &before) {
-        (Ok(report), Some(account), Some(before)) if report.approved && report.summary.changes() => {
+        (Ok(Some(report)), Some(account), Some(before)) if report.approved && report.summary.changes() => {
             Some(rehearsal::predict(&report.plan, &seen, account, before))
         }
         _ => None,
@@ -117,15 +136,16 @@ pub async fn apply(global: &Global, world: &World, deed: Deed<'_>) -> Result<End
     saved?;
     let permissions = permissions?;
     let report = match result {
-        Ok(report) => report,
-        Err(Error::Interrupted(_)) => return Ok(Ending::Interrupted),
-        Err(error) => return Err(error.into()),
+        Ok(Some(report)) => report,
+        Ok(None) => return Ok(denied(global)),
+        Err(Failure::Engine(Error::Interrupted(_))) => return Ok(Ending::Interrupted),
+        Err(error) => return Err(error),
     };
     if !global.json && report.approved {
         out(&tree::closing(&report, &world.state));
         if let Some(prediction) = &prediction {
             out(&rehearsal::render(prediction));
-            out(&format!("Cost: {}.", cost.sentence()));
+            out(&format!("Cost: {}.", gate.cost.sentence()));
         }
         if let Some(permissions) = &permissions {
             out(&permissions.text());
@@ -140,6 +160,40 @@ pub async fn apply(global: &Global, world: &World, deed: Deed<'_>) -> Result<End
         () if !report.summary.complete() => Ending::Incomplete,
         () => Ending::Done,
     })
+}
+
+/// The run itself; `None` if a policy forbids the plan.
+async fn work(
+    gate: &Gate<'_>,
+    events: Events,
+    interrupt: &Interrupt,
+    phase: &Phase,
+) -> Result<Option<Report>, Failure> {
+    let (engine, stack) = (&gate.world.engine, &gate.world.platform.stack);
+    let mut forbidden = Ok(false);
+    let approve = |plan: &Plan| {
+        forbidden = gate.forbids(plan);
+        let open = matches!(forbidden, Ok(false));
+        let approved = open && interrupt.level() == 0 && ask(gate.global, gate.deed);
+        if approved {
+            phase.work();
+        }
+        approved
+    };
+    let report = match gate.deed {
+        Deed::Up => engine.up(stack, events, interrupt.clone(), approve).await?,
+        Deed::Saved(saved) if gate.forbids(&saved.plan)? => return Ok(None),
+        Deed::Saved(saved) => engine.up_saved(stack, saved, events, interrupt.clone()).await?,
+        Deed::Down => engine.down(stack.name(), events, interrupt.clone(), approve).await?,
+    };
+    Ok(if forbidden? { None } else { Some(report) })
+}
+
+fn denied(global: &Global) -> Ending {
+    if !global.json {
+        out("A policy forbids this plan: nothing was changed.");
+    }
+    Ending::Denied
 }
 
 /// What the change costs. The state stands for the account: what others changed since is

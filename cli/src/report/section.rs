@@ -5,6 +5,7 @@ use rayplat_engine::plan::Plan;
 use rayplat_resources::platform::{
     cost::Comparison,
     manifest::{Diagnostics, Severity},
+    policy::{Finding, Ruling, Verdict},
 };
 use serde_json::Value;
 
@@ -19,8 +20,12 @@ const COST: &str = "cost";
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
+    /// The plan must not be applied.
+    Denied,
     /// Look at it.
     Warning,
+    /// It would be denied, but there is a written reason.
+    Allowed,
 }
 
 /// One line of a section.
@@ -59,10 +64,12 @@ pub struct Section {
 }
 
 impl Item {
-    /// `warning`, or nothing.
+    /// A word for it, or nothing.
     pub fn mark(&self) -> Option<&'static str> {
         self.level.map(|level| match level {
+            Level::Denied => "denied",
             Level::Warning => "warning",
+            Level::Allowed => "allowed",
         })
     }
 }
@@ -86,7 +93,12 @@ impl Section {
         let style = style::stdout();
         let mut text = format!("{}{}{}", style.bold, self.title, style.reset);
         for item in &self.items {
-            let mark = item.mark().map_or_else(String::new, |mark| format!("{}{mark}:{} ", style.update, style.reset));
+            let colour = match item.level {
+                Some(Level::Denied) => style.error,
+                Some(Level::Warning) => style.update,
+                Some(Level::Allowed) | None => style.dim,
+            };
+            let mark = item.mark().map_or_else(String::new, |mark| format!("{colour}{mark}:{} ", style.reset));
             let name = if item.name.is_empty() { String::new() } else { format!("{}: ", item.name) };
             text.push_str(&format!("\n  {mark}{name}{}", item.text));
         }
@@ -112,6 +124,39 @@ pub fn manifest(warnings: &Diagnostics) -> Option<Section> {
         table: None,
         json: serde_json::to_value(warnings).map_or(Value::Null, |mut value| value["diagnostics"].take()),
     })
+}
+
+/// What the policies say; they say so too when all is well.
+pub fn policies(verdict: &Verdict) -> Section {
+    let item = |finding: &Finding| Item {
+        level: Some(match finding.ruling {
+            Ruling::Deny => Level::Denied,
+            Ruling::Warn => Level::Warning,
+            Ruling::Allowed => Level::Allowed,
+        }),
+        name: finding.policy.clone(),
+        text: match &finding.reason {
+            Some(reason) => format!("{} (allowed: {reason})", finding.message),
+            None => finding.message.clone(),
+        },
+    };
+    let counts = [
+        (verdict.count(Ruling::Deny), "denied"),
+        (verdict.count(Ruling::Warn), "to look at"),
+        (verdict.count(Ruling::Allowed), "allowed"),
+    ];
+    let counts: Vec<String> =
+        counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+    let counts = if counts.is_empty() { "none objects".to_owned() } else { counts.join(", ") };
+    let mut json = serde_json::to_value(verdict).unwrap_or_default();
+    json["denied"] = verdict.denied().into();
+    Section {
+        key: "policies",
+        title: format!("Policies ({} asked): {counts}", verdict.policies),
+        items: verdict.findings.iter().map(item).collect(),
+        table: None,
+        json,
+    }
 }
 
 /// What it costs.

@@ -13,10 +13,12 @@ pub mod lint;
 pub mod manifest;
 mod outputs;
 mod policies;
+pub mod policy;
 mod pools;
 mod scale_from_zero;
 mod source;
 pub mod termination;
+pub mod terraform_json;
 mod user_data;
 
 pub use build::{Platform, Setting, build, build_from};

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::types::{
     Addon, Addons, AmiType, Autoscaler, Backup, Capacity, CapacityReservation, Cluster, Disk, Endpoint, Environment,
-    Fallback, Identity, LogType, Logs, Manifest, Network, NodePool, NodeRepair, Oidc, Support, Taint, TaintEffect,
+    Fallback, Identity, LogType, Logs, Manifest, Network, NodePool, NodeRepair, Oidc, Policy, Support, Taint, TaintEffect,
     TerminationHandler, VolumeType, WarmPool,
 };
 use super::versions;
@@ -40,6 +40,10 @@ pub struct Resolved {
     /// Backups.
     #[serde(default)]
     pub backup: Backup,
+    /// Files and folders of policies, relative to the manifest.
+    pub policies: Vec<String>,
+    /// The built-in policies.
+    pub policy: Policy,
 }
 
 /// A node pool with every default filled in.
@@ -148,6 +152,8 @@ impl Manifest {
             autoscaler: self.autoscaler.clone(),
             termination_handler: self.termination_handler.clone(),
             backup: self.backup.clone(),
+            policies: self.policies.clone(),
+            policy: self.policy.clone(),
         }
     }
 }

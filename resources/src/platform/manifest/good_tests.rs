@@ -95,6 +95,8 @@ fn the_quickstart_resolves_to_its_defaults() {
             "autoscaler": {"enabled": true, "identity": "irsa"},
             "termination_handler": {"enabled": false, "mode": "imds", "identity": "irsa"},
             "backup": {"enabled": false, "schedule": "0 2 * * *", "retention_days": 30, "identity": "irsa"},
+            "policies": [],
+            "policy": {"allow": {}},
         })
     );
     let place = |path: &str| loaded.spans.at(path).map(|span| (span.line, span.column));

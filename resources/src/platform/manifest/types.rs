@@ -59,6 +59,14 @@ pub struct Manifest {
     /// The lint.
     #[serde(default)]
     pub lint: Lint,
+    /// Policies in Rego: files, and folders of `.rego` files, relative to the manifest. Their
+    /// rules `deny` and `warn` see the plan as `terraform show -json` has it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "policies")]
+    pub policies: Vec<String>,
+    /// The built-in policies.
+    #[serde(default)]
+    pub policy: Policy,
 }
 
 /// What the lint is to leave alone.
@@ -66,6 +74,15 @@ pub struct Manifest {
 #[serde(default, deny_unknown_fields)]
 pub struct Lint {
     /// Rules that this platform breaks on purpose: the rule's id, and why. `rayplat lint --rules` lists them.
+    pub allow: BTreeMap<String, String>,
+}
+
+/// The built-in policies: encrypted-root-volume, expensive-gpu, imdsv2-required, node-budget,
+/// private-endpoint-kept, spot-gpu-fallback.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// Those that do not hold here, by name, each with the reason.
     pub allow: BTreeMap<String, String>,
 }
 
@@ -499,6 +516,14 @@ fn log_types(generator: &mut SchemaGenerator) -> Schema {
         "type": "array",
         "items": generator.subschema_for::<LogType>(),
         "minItems": 1,
+        "uniqueItems": true,
+    })
+}
+
+fn policies(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "items": { "type": "string", "minLength": 1 },
         "uniqueItems": true,
     })
 }

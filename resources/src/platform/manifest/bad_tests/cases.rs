@@ -38,7 +38,15 @@ pub const AFTER_HEAD: &[Case] = &[
     // Unknown keys.
     ("node_pool: {}\n", &["6:1: there is no key `node_pool` in a manifest"]),
     ("ray: {}\n", &["6:1: there is no key `ray` in a manifest"]),
-    ("policies: []\n", &["6:1: there is no key `policies` in a manifest"]),
+    ("policies: a.rego\n", &["6:11: `policies` must be a list, not the string \"a.rego\""]),
+    (
+        "policy: {allow: {node-budge: \"it is agreed\"}}\n",
+        &["6:18: there is no built-in policy \"node-budge\"; rules in files of your own are changed there"],
+    ),
+    (
+        "policy: {allow: {node-budget: \"  ok  \"}}\n",
+        &["6:31: \"  ok  \" gives no reason why the policy does not hold here"],
+    ),
     ("cluster: {version: \"1.35\"}\n", &["6:11: there is no key `version` in `cluster`"]),
     ("cluster:\n  logs:\n    retention: 7\n", &["8:5: there is no key `retention` in `cluster.logs`"]),
     ("node_pools: {gpu: {max_size: 3}}\n", &["6:20: there is no key `max_size` in `node_pools.gpu`"]),

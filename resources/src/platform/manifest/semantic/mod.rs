@@ -7,6 +7,7 @@
 mod capacity;
 mod cluster;
 mod labels;
+mod policy;
 mod pools;
 
 use jiff::civil::Date;
@@ -24,6 +25,7 @@ pub fn check(json: &Value, spans: &Spans, today: Date, findings: &mut Vec<Diagno
     cluster::check(&mut context);
     labels::check_tags(&mut context);
     pools::check(&mut context);
+    policy::check(&mut context);
 }
 
 struct Context<'a> {
