@@ -23,7 +23,9 @@ fn they_pin_their_actions_and_say_what_they_may_do() {
     assert_eq!(names, ["deploy.yaml", "drift.yaml", "preview.yaml"]);
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
-        for needed in ["\npermissions:\n", "id-token: write", "\nconcurrency:\n", "role-to-assume: ${{ vars.", "timeout-minutes:"] {
+        for needed in
+            ["\npermissions:\n", "id-token: write", "\nconcurrency:\n", "role-to-assume: ${{ vars.", "timeout-minutes:"]
+        {
             assert!(text.contains(needed), "{}: no {needed}", file.display());
         }
         let uses: Vec<&str> = text.lines().filter_map(|line| line.trim().strip_prefix("- uses: ")).collect();
