@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::types::{
     Addon, Addons, AmiType, Autoscaler, Backup, Capacity, CapacityReservation, Cluster, Disk, Endpoint, Environment,
-    Fallback, Identity, LogType, Logs, Manifest, Network, NodePool, NodeRepair, Oidc, Policy, Support, Taint, TaintEffect,
-    TerminationHandler, VolumeType, WarmPool,
+    Fallback, Identity, LogType, Logs, Manifest, Network, NodePool, NodeRepair, Oidc, Policy, Support, Taint,
+    TaintEffect, TerminationHandler, VolumeType, WarmPool,
 };
 use super::versions;
 use crate::platform::instance_types::{self, Accelerator, Architecture};
