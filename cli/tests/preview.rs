@@ -209,15 +209,10 @@ fn a_healthy_resource_is_replaced_if_its_name_is_given() {
     let ran = place.run(&["preview", "--rehearse", "--replace", "nodegroup/cpu"]);
     assert_eq!(ran.code, 2, "{}", ran.stderr);
     let lines: Vec<&str> = ran.stdout.lines().skip(1).collect();
-    assert_eq!(
-        lines[..4],
-        [
-            "aws:eks:NodeGroup",
-            "└─ +/- cpu  a new object by --replace, the new one before the old one goes",
-            "",
-            "1 to replace, 29 unchanged.",
-        ]
-    );
+    let at = lines.iter().position(|line| *line == "aws:eks:NodeGroup").unwrap();
+    assert_eq!(lines[at + 1], "└─ +/- cpu  a new object by --replace, the new one before the old one goes");
+    // The tags of its Auto Scaling group go with it.
+    assert!(lines[0] == "aws:autoscaling:GroupTags" && lines[1].starts_with("└─ +/- cpu  "), "{}", ran.stdout);
 }
 
 #[test]

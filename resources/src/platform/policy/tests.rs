@@ -61,6 +61,9 @@ fn denied(changes: &[Value]) -> Vec<(String, String)> {
     verdict.findings.into_iter().map(|finding| (finding.policy, finding.message)).collect()
 }
 
+/// The changes of several plans.
+type Plans = Vec<Vec<Value>>;
+
 /// Each with plans that pass and plans that fail.
 #[test]
 fn every_built_in_policy_passes_and_fails() {
@@ -70,7 +73,7 @@ fn every_built_in_policy_passes_and_fails() {
         group["change"]["after"]["ami_type"] = ami.into();
         group
     };
-    let table: Vec<(&str, Vec<Vec<Value>>, Vec<Vec<Value>>)> = vec![
+    let table: Vec<(&str, Plans, Plans)> = vec![
         (
             "imdsv2-required",
             vec![vec![template("required", json!("true"))], vec![gone("aws_launch_template")]],
