@@ -20,7 +20,11 @@ use rayplat_engine::{
 };
 use rayplat_resources::{
     aws::{self, Clients, Connect, tls_certificate},
-    platform::{self, Platform, Setting, lint, manifest, manifest::Loaded},
+    platform::{
+        self, Platform, Setting, Standing, lint, manifest,
+        manifest::{Loaded, ResolvedNetwork},
+        usual_zones,
+    },
     rehearsal::{Rehearsal, Seed, ec2},
 };
 use rayplat_state::Holder;
@@ -185,9 +189,31 @@ pub async fn open(global: &Global, access: Access, command: &str) -> Result<Worl
     // The state's binding is checked before anything else is read.
     let state = engine.state(&loaded.manifest.name).await?;
     let caller_arn = aws::resolve_principal(&clients, &identity).await?;
-    let setting = Setting { partition: identity.partition, account: identity.account, region, caller_arn };
+    let zones = zones(&clients, &loaded, &state).await?;
+    let setting = Setting { partition: identity.partition, account: identity.account, region, caller_arn, zones };
     let platform = platform::build_from(&loaded.manifest, &setting, &source::find(&global.file))?;
     Ok(World { loaded, platform, setting, state, engine, clients, rehearsal })
+}
+
+/// The zones of a network of the platform's own: where it stands by the state, else by the
+/// account, else where the account has zones. Asks only for what is not known.
+async fn zones(clients: &Clients, loaded: &Loaded, state: &Checkpoint) -> Result<Vec<String>, Failure> {
+    let ResolvedNetwork::Create { create } = &loaded.manifest.network else {
+        return Ok(Vec::new());
+    };
+    let mut standing = standing(state);
+    if !standing.is_enough_for(create) {
+        let urns = aws::standing_network(clients, &loaded.manifest.name).await?;
+        standing = standing.and(Standing::of(urns.iter().map(String::as_str)));
+    }
+    let available = if standing.is_enough_for(create) { Vec::new() } else { aws::zones(clients).await? };
+    standing
+        .choose(create, &available)
+        .map_err(|error| Failure::Usage { message: error.to_string(), hint: error.hint() })
+}
+
+fn standing(state: &Checkpoint) -> Standing {
+    Standing::of(state.objects.values().filter(|object| !object.deposed).map(|object| object.urn.as_str()))
 }
 
 /// What is asked for must be one place.
@@ -247,12 +273,13 @@ pub fn account(global: &Global, access: Access, loaded: &Loaded) -> Result<Rehea
     Ok(account)
 }
 
-/// Makes the VPC and subnets that a manifest names.
+/// Makes the VPC and subnets that a manifest names; one that makes its own starts without.
 pub fn seed_network(account: &Rehearsal, loaded: &Loaded) -> Result<(), Failure> {
-    let network = &loaded.manifest.network;
-    let subnets: Vec<&str> = network.subnet_ids.iter().map(String::as_str).collect();
-    let seeded =
-        account.with_account(|account| ec2::seed_network(account, Some(&network.vpc_id), &subnets, "10.0.0.0/16"));
+    let ResolvedNetwork::Existing { vpc_id, subnet_ids } = &loaded.manifest.network else {
+        return Ok(());
+    };
+    let subnets: Vec<&str> = subnet_ids.iter().map(String::as_str).collect();
+    let seeded = account.with_account(|account| ec2::seed_network(account, Some(vpc_id), &subnets, "10.0.0.0/16"));
     seeded.map(drop).map_err(|message| Failure::Usage {
         message: format!("the rehearsal account cannot have this network: {message}"),
         hint: "Another manifest was rehearsed here with these names: delete .rayplat/rehearsal and start anew."
@@ -318,6 +345,12 @@ pub fn offline(global: &Global, loaded: &Loaded, state: Option<&Checkpoint>) -> 
         account: binding.map_or(REHEARSAL_ACCOUNT, |binding| &binding.account).to_owned(),
         region: loaded.manifest.region.clone(),
         caller_arn: "arn:aws:iam::123456789012:role/caller".to_owned(),
+        zones: match &loaded.manifest.network {
+            ResolvedNetwork::Existing { .. } => Vec::new(),
+            ResolvedNetwork::Create { create } => state
+                .and_then(|state| standing(state).choose(create, &[]).ok())
+                .unwrap_or_else(|| usual_zones(&loaded.manifest.region, create)),
+        },
     };
     Ok(platform::build_from(&loaded.manifest, &setting, &source::find(&global.file))?)
 }

@@ -30,6 +30,9 @@ use serde_json::{Value, json};
 /// The quick start, as users have it.
 pub const QUICKSTART: &str = include_str!("../../examples/quickstart.yaml");
 
+/// A platform with a network of its own, as users have it.
+pub const NETWORK_CREATE: &str = include_str!("../../examples/network-create.yaml");
+
 /// The account's time when a test begins: 2026-11-24T00:00:00Z.
 pub const START_MS: u64 = 1_795_478_400_000;
 
@@ -57,10 +60,12 @@ impl World {
             START_MS,
         );
         let loaded = load(QUICKSTART).manifest;
-        let subnets: Vec<&str> = loaded.network.subnet_ids.iter().map(String::as_str).collect();
-        let seeded = account
-            .with_account(|account| ec2::seed_network(account, Some(&loaded.network.vpc_id), &subnets, "10.0.0.0/16"));
-        assert_eq!(seeded.as_deref(), Ok(loaded.network.vpc_id.as_str()));
+        let manifest::ResolvedNetwork::Existing { vpc_id, subnet_ids } = &loaded.network else {
+            panic!("the quick start names a network that exists");
+        };
+        let subnets: Vec<&str> = subnet_ids.iter().map(String::as_str).collect();
+        let seeded = account.with_account(|account| ec2::seed_network(account, Some(vpc_id), &subnets, "10.0.0.0/16"));
+        assert_eq!(seeded.as_ref(), Ok(vpc_id));
         Self { account, store, seed }
     }
 
@@ -140,6 +145,7 @@ impl World {
             account: "123456789012".into(),
             region: "us-east-1".into(),
             caller_arn: CALLER.into(),
+            zones: ["us-east-1a", "us-east-1b", "us-east-1c"].map(str::to_owned).into(),
         };
         platform::build(&load(text).manifest, &setting)
             .unwrap_or_else(|error| panic!("the platform cannot be built: {error}"))
@@ -224,6 +230,7 @@ pub fn leftovers(world: &World) -> Vec<String> {
                 left.extend(list_of(&rules["securityGroupRuleSet"]).map(|_| "ec2 rule".to_owned()));
             }
         }
+        left.extend(networks(&mut ask));
         for key in list_of(&ask("kms", "ListKeys", json!({}))["Keys"]) {
             let about = ask("kms", "DescribeKey", json!({"KeyId": key["KeyId"]}));
             if about["KeyMetadata"]["KeyState"] != "PendingDeletion" {
@@ -238,6 +245,38 @@ pub fn leftovers(world: &World) -> Vec<String> {
         left.sort();
         left
     })
+}
+
+/// What is left of networks that a platform made: all but the seeded ones.
+fn networks(ask: &mut impl FnMut(&str, &str, Value) -> Value) -> Vec<String> {
+    let mut left = Vec::new();
+    let seeded = |thing: &Value| list_of(&thing["tagSet"]).any(|tag| tag["value"] == "rehearsal");
+    for vpc in list_of(&ask("ec2", "DescribeVpcs", json!({}))["vpcSet"]).filter(|vpc| !seeded(vpc)) {
+        left.push("ec2 vpc".to_owned());
+        let of_it = json!({"Filter": [{"Name": "vpc-id", "Value": [vpc["vpcId"]]}]});
+        left.extend(list_of(&ask("ec2", "DescribeSubnets", of_it)["subnetSet"]).map(|_| "ec2 subnet".to_owned()));
+    }
+    let is_main = |table: &Value| list_of(&table["associationSet"]).any(|it| it["main"] == true);
+    for table in list_of(&ask("ec2", "DescribeRouteTables", json!({}))["routeTableSet"]).filter(|it| !is_main(it)) {
+        left.push("ec2 route table".to_owned());
+        left.extend(list_of(&table["routeSet"]).map(|route| format!("ec2 route to {}", destination(&route))));
+        left.extend(list_of(&table["associationSet"]).map(|_| "ec2 association".to_owned()));
+    }
+    for (operation, list) in [
+        ("DescribeInternetGateways", "internetGatewaySet"),
+        ("DescribeAddresses", "addressesSet"),
+        ("DescribeNatGateways", "natGatewaySet"),
+        ("DescribeVpcEndpoints", "vpcEndpointSet"),
+    ] {
+        let standing = list_of(&ask("ec2", operation, json!({}))[list]).filter(|it| it["state"] != "deleted");
+        left.extend(standing.map(|_| format!("ec2 {operation}")));
+    }
+    left
+}
+
+fn destination(route: &Value) -> String {
+    let destination = route["destinationCidrBlock"].as_str().or(route["destinationPrefixListId"].as_str());
+    destination.unwrap_or_default().to_owned()
 }
 
 fn list_of(value: &Value) -> impl Iterator<Item = Value> + use<> {

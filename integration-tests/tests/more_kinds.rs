@@ -121,6 +121,7 @@ fn stack(of: Variant) -> Stack {
         account: "123456789012".into(),
         region: "us-east-1".into(),
         caller_arn: rayplat_integration_tests::CALLER.into(),
+        zones: Vec::new(),
     };
     termination::add_queue(&mut stack, &setting, STACK, &tags(FIRST)).unwrap();
     stack

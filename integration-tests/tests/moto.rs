@@ -20,8 +20,17 @@ use rayplat_integration_tests::{failures, moto::Moto, python};
 use rayplat_resources::aws::{
     self, Clients, PolicyArn, SubnetId, Tags, VpcId,
     autoscaling_group_tags::{GroupTags, GroupTagsArgs},
+    ec2_eip::{Eip, EipArgs},
+    ec2_internet_gateway::{InternetGateway, InternetGatewayArgs},
+    ec2_nat_gateway::{NatGateway, NatGatewayArgs},
+    ec2_route::{Route, RouteArgs},
+    ec2_route_table::{RouteTable, RouteTableArgs},
+    ec2_route_table_association::{RouteTableAssociation, RouteTableAssociationArgs},
     ec2_security_group::{SecurityGroup, SecurityGroupArgs},
     ec2_security_group_rule::{SecurityGroupRule, SecurityGroupRuleArgs, Source},
+    ec2_subnet::{Subnet, SubnetArgs},
+    ec2_vpc::{Vpc, VpcArgs},
+    ec2_vpc_endpoint::{VpcEndpoint, VpcEndpointArgs},
     eks_cluster::{Cluster, ClusterArgs, EndpointAccess},
     eks_node_group::{NodeGroup, NodeGroupArgs, Scaling},
     events_rule::{Rule, RuleArgs},
@@ -40,7 +49,7 @@ use rayplat_state::MemoryStore;
 use serde_json::json;
 
 /// What moto 5.2.5 can do of what rayplat uses, kind by kind.
-const TABLE: [(&str, Result<(), &str>); 21] = [
+const TABLE: [(&str, Result<(), &str>); 30] = [
     ("aws:iam:Role", Ok(())),
     ("aws:iam:Policy", Ok(())),
     ("aws:iam:RolePolicy", Ok(())),
@@ -55,6 +64,15 @@ const TABLE: [(&str, Result<(), &str>); 21] = [
     ("aws:autoscaling:GroupTags", Ok(())),
     ("aws:sqs:Queue", Ok(())),
     ("aws:events:Rule", Ok(())),
+    ("aws:ec2:Vpc", Ok(())),
+    ("aws:ec2:Subnet", Ok(())),
+    ("aws:ec2:InternetGateway", Ok(())),
+    ("aws:ec2:Eip", Ok(())),
+    ("aws:ec2:NatGateway", Ok(())),
+    ("aws:ec2:RouteTable", Ok(())),
+    ("aws:ec2:Route", Ok(())),
+    ("aws:ec2:RouteTableAssociation", Ok(())),
+    ("aws:ec2:VpcEndpoint", Ok(())),
     ("aws:eks:Cluster", Ok(())),
     ("aws:eks:NodeGroup", Ok(())),
     ("aws:eks:Addon", Err("moto has no add-ons: HTML 404")),
@@ -138,6 +156,7 @@ fn stack(vpc: &str, subnets: &[String], description: &str) -> Stack {
     stack.add::<GroupTags>("group", args).unwrap();
     queue_and_rule(&mut stack, description);
     cluster_and_nodes(&mut stack, subnets, &cluster_role, &node_role);
+    own_network(&mut stack);
     stack
 }
 
@@ -157,6 +176,52 @@ fn own_policy(stack: &mut Stack, role: &rayplat_engine::stack::Added<Role>, desc
     let policy = stack.add::<Policy>("own", args).unwrap();
     let args = RolePolicyAttachmentArgs { role: role.out.name().into(), policy_arn: policy.out.arn().into() };
     stack.add::<RolePolicyAttachment>("own", args).unwrap();
+}
+
+fn own_network(stack: &mut Stack) {
+    let args = VpcArgs {
+        cidr: "10.9.0.0/16".into(),
+        dns_support: true.into(),
+        dns_hostnames: true.into(),
+        ..VpcArgs::default()
+    };
+    let vpc = stack.add::<Vpc>("main", args).unwrap();
+    let args = SubnetArgs {
+        vpc_id: vpc.out.id().into(),
+        cidr: "10.9.0.0/24".into(),
+        availability_zone: "us-east-1a".into(),
+        map_public_ip: true.into(),
+        ..SubnetArgs::default()
+    };
+    let subnet = stack.add::<Subnet>("public", args).unwrap();
+    let args = InternetGatewayArgs { vpc_id: vpc.out.id().into(), ..InternetGatewayArgs::default() };
+    let gateway = stack.add::<InternetGateway>("main", args).unwrap();
+    let address = stack.add::<Eip>("nat", EipArgs::default()).unwrap();
+    let args = NatGatewayArgs {
+        subnet_id: subnet.out.id().into(),
+        allocation_id: address.out.allocation_id().into(),
+        ..NatGatewayArgs::default()
+    };
+    let nat = stack.add::<NatGateway>("nat", args).unwrap();
+    stack.after(&nat.urn, &gateway.urn).unwrap();
+    let args = RouteTableArgs { vpc_id: vpc.out.id().into(), ..RouteTableArgs::default() };
+    let table = stack.add::<RouteTable>("public", args).unwrap();
+    let args = RouteArgs {
+        route_table_id: table.out.id().into(),
+        destination: "0.0.0.0/0".into(),
+        gateway_id: gateway.out.id().into(),
+        ..RouteArgs::default()
+    };
+    stack.add::<Route>("public", args).unwrap();
+    let args = RouteTableAssociationArgs { subnet_id: subnet.out.id().into(), route_table_id: table.out.id().into() };
+    stack.add::<RouteTableAssociation>("public", args).unwrap();
+    let args = VpcEndpointArgs {
+        vpc_id: vpc.out.id().into(),
+        service_name: "com.amazonaws.us-east-1.s3".into(),
+        route_table_ids: vec![table.out.id()].into(),
+        ..VpcEndpointArgs::default()
+    };
+    stack.add::<VpcEndpoint>("s3", args).unwrap();
 }
 
 fn cluster_and_nodes(

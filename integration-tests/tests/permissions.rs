@@ -23,6 +23,7 @@ fn setting() -> Setting {
         account: "123456789012".into(),
         region: "us-east-1".into(),
         caller_arn: CALLER.into(),
+        zones: Vec::new(),
     }
 }
 

@@ -127,6 +127,8 @@ fn life_cycle(kind: &str) -> Option<&'static str> {
         "aws:eks:Cluster" => Some("cluster"),
         "aws:eks:NodeGroup" => Some("nodegroup"),
         "aws:eks:Addon" => Some("addon"),
+        "aws:ec2:NatGateway" => Some("nat"),
+        "aws:ec2:VpcEndpoint" => Some("vpce"),
         _ => None,
     }
 }

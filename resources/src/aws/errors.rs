@@ -62,6 +62,14 @@ fn no_credentials(text: String) -> ProviderError {
     )
 }
 
+/// A refusal that stands in an answer with status 200, as the class of an error with 400.
+pub(super) fn refusal(code: &str, message: &str) -> ProviderError {
+    let class = class_of(400, code, message);
+    let mut error = ProviderError::new(class, message).code(code);
+    error.hint = hint_for(class, code, message);
+    error
+}
+
 fn shown<E: std::error::Error + 'static>(error: &E) -> String {
     DisplayErrorContext(error).to_string().split(" (").next().unwrap_or_default().to_owned()
 }
@@ -90,7 +98,10 @@ fn class_of(status: u16, code: &str, message: &str) -> ErrorClass {
         | "PriorRequestNotComplete" => {
             return ErrorClass::Throttled;
         }
-        "DependencyViolation" | "DeleteConflict" | "DeleteConflictException" => return ErrorClass::InUse,
+        "DependencyViolation" | "DeleteConflict" | "DeleteConflictException" | "InvalidIPAddress.InUse" => {
+            return ErrorClass::InUse;
+        }
+        "Resource.AlreadyAssociated" => return ErrorClass::AlreadyExists,
         "OperationAbortedException" | "ConcurrentModification" | "ConcurrentModificationException" => {
             return ErrorClass::Busy;
         }
@@ -154,7 +165,7 @@ fn conflict(code: &str, message: &str) -> ErrorClass {
 
 fn is_not_found(code: &str, message: &str) -> bool {
     matches!(code, "NoSuchEntity" | "NoSuchEntityException" | "ResourceNotFoundException" | "NotFoundException")
-        || code.ends_with(".NotFound")
+        || code.ends_with("NotFound")
         || code.ends_with("NotFoundException")
         // S3's: NoSuchBucket, NoSuchTagSet, ServerSideEncryptionConfigurationNotFoundError, ...
         || code.starts_with("NoSuch")
@@ -272,6 +283,11 @@ mod tests {
             (409, "DeleteConflict", "Cannot delete entity, must detach all policies first.", ErrorClass::InUse),
             (404, "NoSuchEntity", "The role with name x cannot be found.", ErrorClass::NotFound),
             (400, "InvalidGroup.NotFound", "The security group 'sg-1' does not exist", ErrorClass::NotFound),
+            (400, "NatGatewayNotFound", "The Nat Gateway nat-1 was not found", ErrorClass::NotFound),
+            (400, "RouteAlreadyExists", "The route identified by 0.0.0.0/0 already exists.", ErrorClass::AlreadyExists),
+            (400, "Resource.AlreadyAssociated", "resource igw-1 is already attached", ErrorClass::AlreadyExists),
+            (400, "InvalidIPAddress.InUse", "Address 198.51.100.1 is in use.", ErrorClass::InUse),
+            (400, "VpcLimitExceeded", "The maximum number of VPCs has been reached.", ErrorClass::Quota),
             (400, "InvalidParameterException", "The role with name x does not exist", ErrorClass::Propagation),
             (400, "InvalidParameterException", "unsupported Kubernetes version", ErrorClass::Invalid),
             (

@@ -6,8 +6,17 @@ mod call;
 mod clients;
 mod connect;
 mod ec2;
+pub mod ec2_eip;
+pub mod ec2_internet_gateway;
+pub mod ec2_nat_gateway;
+pub mod ec2_route;
+pub mod ec2_route_table;
+pub mod ec2_route_table_association;
 pub mod ec2_security_group;
 pub mod ec2_security_group_rule;
+pub mod ec2_subnet;
+pub mod ec2_vpc;
+pub mod ec2_vpc_endpoint;
 mod eks;
 pub mod eks_access_entry;
 pub mod eks_addon;
@@ -44,6 +53,7 @@ mod tag_changes;
 mod time_scale;
 pub mod tls_certificate;
 mod types;
+mod zones;
 
 pub use absent::{call_fresh, found, gone_is_ok, vanished};
 pub use call::{call, unexpected};
@@ -59,6 +69,7 @@ pub use s3_place::S3Place;
 pub use tag_changes::{TagChanges, tag_changes};
 pub use time_scale::{TIME_SCALE_HEADER, TimeScale};
 pub use types::*;
+pub use zones::{WITHOUT_CONTROL_PLANE, Zone, standing_network, zones};
 
 /// Every AWS kind, on these clients.
 pub fn register(registry: &mut Registry, clients: &Clients) {
@@ -72,6 +83,15 @@ pub fn register(registry: &mut Registry, clients: &Clients) {
     registry.add(log_group::LogGroup::new(clients));
     registry.add(ec2_security_group::SecurityGroup::new(clients));
     registry.add(ec2_security_group_rule::SecurityGroupRule::new(clients));
+    registry.add(ec2_vpc::Vpc::new(clients));
+    registry.add(ec2_subnet::Subnet::new(clients));
+    registry.add(ec2_internet_gateway::InternetGateway::new(clients));
+    registry.add(ec2_eip::Eip::new(clients));
+    registry.add(ec2_nat_gateway::NatGateway::new(clients));
+    registry.add(ec2_route_table::RouteTable::new(clients));
+    registry.add(ec2_route::Route::new(clients));
+    registry.add(ec2_route_table_association::RouteTableAssociation::new(clients));
+    registry.add(ec2_vpc_endpoint::VpcEndpoint::new(clients));
     registry.add(launch_template::LaunchTemplate::new(clients));
     registry.add(eks_cluster::Cluster::new(clients));
     registry.add(eks_access_entry::AccessEntry::new(clients));

@@ -57,6 +57,16 @@ text_types! {
     VpcId,
     /// `subnet-...`.
     SubnetId,
+    /// `igw-...`.
+    InternetGatewayId,
+    /// `eipalloc-...`.
+    AllocationId,
+    /// `nat-...`.
+    NatGatewayId,
+    /// `rtb-...`.
+    RouteTableId,
+    /// `vpce-...`.
+    VpcEndpointId,
     /// `sg-...`.
     SecurityGroupId,
     /// `lt-...`.

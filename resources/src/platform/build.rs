@@ -9,7 +9,7 @@ use rayplat_engine::{
 use super::{
     addons, cluster, components, identity,
     manifest::{Resolved, types::Environment},
-    outputs, pools,
+    network, outputs, pools,
     source::Source,
 };
 use crate::aws::Tags;
@@ -25,6 +25,9 @@ pub struct Setting {
     pub region: String,
     /// The caller as an IAM principal: a user's or role's ARN with its path, no session.
     pub caller_arn: String,
+    /// The zones of a network of the platform's own, the one of a single NAT gateway first:
+    /// see [`super::Standing::choose`]. Not used for one that exists.
+    pub zones: Vec<String>,
 }
 
 /// A platform, ready for the engine.
@@ -106,14 +109,16 @@ pub fn build(manifest: &Resolved, setting: &Setting) -> Result<Platform, StackEr
 /// As for [`build`].
 pub fn build_from(manifest: &Resolved, setting: &Setting, source: &Source) -> Result<Platform, StackError> {
     let mut builder = Builder { manifest, setting, source, stack: Stack::new(&manifest.name) };
-    let identity = identity::build(&mut builder)?;
-    let cluster = cluster::build(&mut builder, &identity)?;
+    let network = network::build(&mut builder)?;
+    let identity = identity::build(&mut builder, &network)?;
+    let cluster = cluster::build(&mut builder, &identity, &network)?;
     let components = components::build(&mut builder, &cluster)?;
     let templates = pools::templates(&mut builder, &identity, &cluster)?;
     let before_nodes = addons::before_nodes(&mut builder, &cluster)?;
-    let pools = pools::node_groups(&mut builder, &identity, &cluster, &templates, &before_nodes)?;
+    let pools = pools::node_groups(&mut builder, &identity, &network, &cluster, &templates, &before_nodes)?;
     addons::after_nodes(&mut builder, &cluster, &pools)?;
-    let outputs = outputs::outputs(&builder, &identity, &cluster, &components, &pools);
+    let mut outputs = outputs::outputs(&builder, &identity, &cluster, &components, &pools);
+    outputs.extend(network.outputs);
     Ok(Platform { stack: builder.stack, outputs })
 }
 

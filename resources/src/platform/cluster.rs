@@ -9,10 +9,10 @@ use super::{
     build::Builder,
     identity::Identity,
     manifest::types::{self, LogType, Logs, Support},
+    network::Network,
     policies,
 };
 use crate::aws::{
-    SubnetId,
     eks_access_entry::{AccessEntry, AccessEntryArgs, AccessPolicy},
     eks_cluster::{Cluster, ClusterArgs, EndpointAccess},
     iam_oidc_provider::{OidcProvider, OidcProviderArgs},
@@ -39,17 +39,20 @@ impl ClusterParts {
     }
 }
 
-pub(super) fn build(builder: &mut Builder<'_>, identity: &Identity) -> Result<ClusterParts, StackError> {
-    let cluster = cluster(builder, identity)?;
+pub(super) fn build(
+    builder: &mut Builder<'_>,
+    identity: &Identity,
+    network: &Network,
+) -> Result<ClusterParts, StackError> {
+    let cluster = cluster(builder, identity, network)?;
     access(builder, &cluster)?;
     let oidc = oidc(builder, &cluster)?;
     Ok(ClusterParts { cluster, oidc })
 }
 
-fn cluster(builder: &mut Builder<'_>, identity: &Identity) -> Result<Added<Cluster>, StackError> {
+fn cluster(builder: &mut Builder<'_>, identity: &Identity, network: &Network) -> Result<Added<Cluster>, StackError> {
     let manifest = builder.manifest;
     let spec = &manifest.cluster;
-    let subnets: Vec<SubnetId> = manifest.network.subnet_ids.iter().map(|id| SubnetId::from(id.as_str())).collect();
     let cluster = builder.stack.add::<Cluster>(
         "main",
         ClusterArgs {
@@ -57,7 +60,7 @@ fn cluster(builder: &mut Builder<'_>, identity: &Identity) -> Result<Added<Clust
             role_arn: identity.cluster_role.role.out.arn().into(),
             kubernetes_version: spec.kubernetes_version.as_str().into(),
             support: support(spec.support).into(),
-            subnet_ids: subnets.into(),
+            subnet_ids: network.subnet_ids.clone(),
             security_group_ids: vec![identity.node_group.out.id()].into(),
             endpoint: EndpointAccess {
                 public: spec.endpoint.public,

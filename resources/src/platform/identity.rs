@@ -7,7 +7,7 @@ use rayplat_engine::{
     urn::Urn,
 };
 
-use super::{build::Builder, policies};
+use super::{build::Builder, network::Network, policies};
 use crate::aws::{
     KeyArn, PolicyArn,
     ec2_security_group::{SecurityGroup, SecurityGroupArgs},
@@ -45,7 +45,7 @@ impl Identity {
     }
 }
 
-pub(super) fn build(builder: &mut Builder<'_>) -> Result<Identity, StackError> {
+pub(super) fn build(builder: &mut Builder<'_>, network: &Network) -> Result<Identity, StackError> {
     let key = key(builder)?;
     let log_group = log_group(builder, key.as_ref())?;
     let cluster_role = role(
@@ -63,7 +63,7 @@ pub(super) fn build(builder: &mut Builder<'_>) -> Result<Identity, StackError> {
         // No CNI policy: that belongs to the aws-node service account's own role.
         &["AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonSSMManagedInstanceCore"],
     )?;
-    let (node_group, node_group_rule) = security_group(builder)?;
+    let (node_group, node_group_rule) = security_group(builder, network)?;
     Ok(Identity { cluster_role, node_role, key, log_group, node_group, node_group_rule })
 }
 
@@ -164,14 +164,14 @@ fn log_group(builder: &mut Builder<'_>, key: Option<&Added<Key>>) -> Result<Opti
 /// The nodes' security group. The control plane's interfaces are members too, so the
 /// one rule "members reach each other" is all that the cluster needs, and launch
 /// templates do not have to wait for the group that EKS makes with the cluster.
-fn security_group(builder: &mut Builder<'_>) -> Result<(Added<SecurityGroup>, Urn), StackError> {
+fn security_group(builder: &mut Builder<'_>, network: &Network) -> Result<(Added<SecurityGroup>, Urn), StackError> {
     let tags = builder.tags();
     let group = builder.stack.add::<SecurityGroup>(
         "node",
         SecurityGroupArgs {
             name_prefix: format!("{}-node", builder.name()).into(),
             description: format!("Nodes and control plane of {}", builder.name()).into(),
-            vpc_id: crate::aws::VpcId::from(builder.manifest.network.vpc_id.as_str()).into(),
+            vpc_id: network.vpc_id.clone(),
             tags: tags.clone().into(),
         },
     )?;

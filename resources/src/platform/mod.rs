@@ -11,6 +11,7 @@ mod identity;
 pub mod instance_types;
 pub mod lint;
 pub mod manifest;
+mod network;
 mod outputs;
 mod policies;
 pub mod policy;
@@ -20,6 +21,8 @@ mod source;
 pub mod termination;
 pub mod terraform_json;
 mod user_data;
+mod zones;
 
 pub use build::{Platform, Setting, build, build_from};
 pub use source::Source;
+pub use zones::{Standing, ZoneError, usual_zones};

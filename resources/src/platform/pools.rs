@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rayplat_engine::{
+    input::Input,
     stack::{Added, StackError},
     urn::Urn,
 };
@@ -16,6 +17,7 @@ use super::{
         ResolvedPool as Pool,
         types::{self, Capacity, RepairAction, TaintEffect, VolumeType, WarmState},
     },
+    network::Network,
     scale_from_zero::{self, Nodes},
     user_data::{user_data, uses_instance_stores},
 };
@@ -71,6 +73,7 @@ pub(super) fn templates(
 pub(super) fn node_groups(
     builder: &mut Builder<'_>,
     identity: &Identity,
+    network: &Network,
     cluster: &ClusterParts,
     templates: &BTreeMap<String, Added<LaunchTemplate>>,
     before: &[Urn],
@@ -88,7 +91,7 @@ pub(super) fn node_groups(
                     cluster: cluster.cluster.out.name().into(),
                     name_prefix: group_name.as_str().into(),
                     role_arn: identity.node_role.role.out.arn().into(),
-                    subnet_ids: subnets(manifest, pool).into(),
+                    subnet_ids: subnets(network, pool),
                     // A Capacity Block's type stands in the template, and EKS takes it once.
                     instance_types: block_type(pool).map_or_else(|| instance_types.to_vec(), |_| Vec::new()).into(),
                     capacity: capacity_type(capacity).into(),
@@ -111,6 +114,8 @@ pub(super) fn node_groups(
             // delegation must stand before them (eksctl#4478); kube-proxy and the identity
             // agent must be there for pods to work.
             builder.after(&added, before.iter().cloned())?;
+            // Nodes fetch their images at boot: by then their subnets must lead out.
+            builder.after(&added, network.way_out.iter().cloned())?;
             // Without the rule the kubelets do not reach the control plane.
             builder.after(&added, [identity.node_group_rule.clone()])?;
             let nodes = Nodes {
@@ -143,9 +148,10 @@ pub(super) fn node_groups(
     Ok(parts)
 }
 
-fn subnets(manifest: &super::manifest::Resolved, pool: &Pool) -> Vec<SubnetId> {
-    let all = &manifest.network.subnet_ids;
-    pool.subnet_ids.as_ref().unwrap_or(all).iter().map(|id| SubnetId::from(id.as_str())).collect()
+/// The pool's own, or all of the network's.
+fn subnets(network: &Network, pool: &Pool) -> Input<Vec<SubnetId>> {
+    let own = pool.subnet_ids.as_ref().map(|ids| ids.iter().map(|id| SubnetId::from(id.as_str())).collect::<Vec<_>>());
+    own.map_or_else(|| network.subnet_ids.clone(), Into::into)
 }
 
 fn disk(device_name: &str, size_gb: u32, volume_type: &str) -> Disk {

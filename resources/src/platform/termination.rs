@@ -175,6 +175,7 @@ mod tests {
             account: "123456789012".into(),
             region: "us-east-1".into(),
             caller_arn: "arn:aws:iam::123456789012:role/x".into(),
+            zones: Vec::new(),
         }
     }
 

@@ -163,6 +163,8 @@ impl Account {
     /// deleted vanishes), in the order in which things fall due.
     pub fn settle(&mut self) {
         kms::settle(self);
+        // Networks first: nodes that start need a way out.
+        ec2::settle(self);
         eks::settle(self);
     }
 

@@ -21,6 +21,7 @@ fn platform(text: &str, today: Date) -> Platform {
         account: "123456789012".into(),
         region: loaded.manifest.region.clone(),
         caller_arn: "arn:aws:iam::123456789012:role/caller".into(),
+        zones: Vec::new(),
     };
     build(&loaded.manifest, &setting).unwrap()
 }
@@ -112,8 +113,8 @@ fn the_network_is_paid_by_the_hour() {
     let bill = of(&[
         item("aws:ec2:NatGateway", "a", json!({}), &[]),
         item("aws:ec2:Eip", "a", json!({}), &[]),
-        item("aws:ec2:VpcEndpoint", "ecr", json!({"kind": "Interface", "subnet_ids": [null, null]}), &[]),
-        item("aws:ec2:VpcEndpoint", "s3", json!({"kind": "Gateway"}), &[]),
+        item("aws:ec2:VpcEndpoint", "ecr", json!({"kind": "interface", "subnet_ids": [null, null]}), &[]),
+        item("aws:ec2:VpcEndpoint", "s3", json!({"kind": "gateway"}), &[]),
         item("aws:ec2:Subnet", "a", json!({}), &[]),
     ]);
     let lines: Vec<String> = bill.lines.iter().map(|line| line.now.to_string()).collect();

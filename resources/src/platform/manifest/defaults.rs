@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::network::ResolvedNetwork;
 use super::types::{
     Addon, Addons, AmiType, Autoscaler, Backup, Capacity, CapacityReservation, Cluster, Disk, Endpoint, Environment,
-    Fallback, Identity, LogType, Logs, Manifest, Network, NodePool, NodeRepair, Oidc, Policy, Support, Taint,
-    TaintEffect, TerminationHandler, VolumeType, WarmPool,
+    Fallback, Identity, LogType, Logs, Manifest, NodePool, NodeRepair, Oidc, Policy, Support, Taint, TaintEffect,
+    TerminationHandler, VolumeType, WarmPool,
 };
 use super::versions;
 use crate::platform::instance_types::{self, Accelerator, Architecture};
@@ -25,7 +26,7 @@ pub struct Resolved {
     /// AWS tags for every resource that can carry tags.
     pub tags: BTreeMap<String, String>,
     /// The network.
-    pub network: Network,
+    pub network: ResolvedNetwork,
     /// The control plane.
     pub cluster: Cluster,
     /// The node pools by name.
@@ -145,7 +146,7 @@ impl Manifest {
             region: self.region.clone(),
             environment: self.environment,
             tags: self.tags.clone(),
-            network: self.network.clone(),
+            network: self.network.resolve(self.environment),
             cluster: self.cluster.clone(),
             node_pools: named.iter().map(|(name, pool)| (name.clone(), pool.resolve(name))).collect(),
             addons: self.addons.resolve(),

@@ -48,6 +48,28 @@ pub static SUBNET_ID: Format = Format {
     example: "subnet-0123456789abcdef0",
 };
 
+/// A VPC's block; how long its prefix may be is another rule.
+pub static VPC_CIDR: Format = Format {
+    pattern: "^((25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])[.]){3}(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])/(3[0-2]|[12]?[0-9])$",
+    matches: |text| {
+        let length = text.split_once('/').map(|(_, length)| length).unwrap_or_default();
+        text.parse::<ipnet::Ipv4Net>().is_ok() && (length == "0" || !length.starts_with('0'))
+    },
+    expected: "an IPv4 block in CIDR notation",
+    example: "10.0.0.0/16",
+};
+
+/// An Availability Zone.
+pub static ZONE: Format = Format {
+    pattern: "^[a-z]{2,4}(-[a-z]{2,12}){1,3}-[0-9]{1,2}[a-z]$",
+    matches: |text| {
+        let letter = text.chars().next_back();
+        letter.is_some_and(lower) && is_region(&text[..text.len() - 1])
+    },
+    expected: "the name of an Availability Zone",
+    example: "us-east-1a",
+};
+
 /// A Kubernetes minor version.
 pub static KUBERNETES_VERSION: Format = Format {
     pattern: "^1\\.[0-9]{1,2}$",
@@ -147,11 +169,13 @@ pub static SCHEDULE: Format = Format {
 };
 
 /// Every form, for the check of a schema.
-pub static ALL: [&Format; 15] = [
+pub static ALL: [&Format; 17] = [
     &NAME,
     &REGION,
     &VPC_ID,
     &SUBNET_ID,
+    &VPC_CIDR,
+    &ZONE,
     &KUBERNETES_VERSION,
     &KMS_KEY_ARN,
     &PRINCIPAL_ARN,
@@ -324,11 +348,13 @@ mod tests {
 
     #[test]
     fn functions_refuse_what_patterns_refuse() {
-        let refused: [(&Format, &[&str]); 15] = [
+        let refused: [(&Format, &[&str]); 17] = [
             (&NAME, &["", "-a", "_a", "a b", "a.b", "é"]),
             (&REGION, &["", "us-east", "us-east-1a", "US-EAST-1", "us--1", "useast1", "-east-1"]),
             (&VPC_ID, &["vpc-", "vpc-0abc", "vpc-0ABCD123", "subnet-0abcd123", "vpc-0abcd1234ef56789g"]),
             (&SUBNET_ID, &["subnet-1", "vpc-0abcd123", "subnet-0123456789abcdef01"]),
+            (&VPC_CIDR, &["", "10.0.0.0", "10.0.0.0/33", "10.0.0/16", "256.0.0.0/16", "::/16", "10.0.0.0/016"]),
+            (&ZONE, &["", "us-east-1", "us-east-1A", "us-east-1ab", "us-west-2-lax-1a1", "1a", "use1-az1"]),
             (&KUBERNETES_VERSION, &["1", "1.", "1.350", "1.35.1", "v1.35", "2.1", "1.x"]),
             (
                 &KMS_KEY_ARN,

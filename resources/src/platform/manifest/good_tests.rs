@@ -116,6 +116,62 @@ fn the_least_manifest_has_the_pools_of_the_quickstart() {
     assert_eq!(least.cluster, quickstart.cluster);
 }
 
+fn network_of(text: &str) -> (Value, Vec<String>) {
+    let loaded =
+        load("m", format!("name: a\nregion: us-east-1\n{text}node_pools: {{cpu: {{}}}}\n").as_bytes(), TODAY).unwrap();
+    let warnings = loaded.warnings.iter().map(|d| format!("{}:{}: {}", d.line, d.column, d.message)).collect();
+    // What is written can be written again.
+    let again = serde_json::to_string(&loaded.raw).unwrap();
+    assert_eq!(load("again", again.as_bytes(), TODAY).unwrap().manifest, loaded.manifest);
+    let saved = serde_json::to_string(&loaded.manifest).unwrap();
+    assert_eq!(serde_json::from_str::<Resolved>(&saved).unwrap(), loaded.manifest);
+    (serde_json::to_value(&loaded.manifest.network).unwrap(), warnings)
+}
+
+#[test]
+fn a_network_of_its_own_and_its_defaults() {
+    let with = |nat: &str| {
+        json!({"create": {
+            "cidr": "10.0.0.0/16", "availability_zones": 3, "nat_gateways": nat, "vpc_endpoints": ["s3"],
+        }})
+    };
+    // Production has a way out in each zone, the others one for all.
+    assert_eq!(network_of("network: {create: {}}\n").0, with("per_az"));
+    assert_eq!(network_of("environment: dev\nnetwork: {create: {}}\n").0, with("single"));
+    assert_eq!(network_of("environment: staging\nnetwork: {create: {nat_gateways: per_az}}\n").0, with("per_az"));
+    let (network, warnings) = network_of(
+        "network:\n  create:\n    cidr: 100.64.0.0/20\n    availability_zones: [us-east-1c, us-east-1a]\n    \
+         nat_gateways: none\n    vpc_endpoints: [s3, ecr, ecr.api, ec2, sts, logs, eks, eks-auth, elasticloadbalancing]\n\
+         autoscaler: {enabled: false}\n",
+    );
+    assert_eq!(
+        network,
+        json!({"create": {
+            "cidr": "100.64.0.0/20",
+            "availability_zones": ["us-east-1c", "us-east-1a"],
+            "nat_gateways": "none",
+            "vpc_endpoints": [
+                "s3", "ecr.api", "ecr.dkr", "ec2", "sts", "logs", "eks", "eks-auth", "elasticloadbalancing",
+            ],
+        }})
+    );
+    assert_eq!(warnings, Vec::<String>::new());
+    let (_, warnings) = network_of("network: {create: {cidr: 11.0.0.0/16}}\n");
+    assert_eq!(
+        warnings,
+        ["3:26: 11.0.0.0/16 is not a private block: the VPC would not reach the hosts that own these addresses"]
+    );
+}
+
+#[test]
+fn the_services_of_china_are_not_known() {
+    let text = "name: a\nregion: cn-north-1\nnetwork: {create: {vpc_endpoints: [s3, sts]}}\nnode_pools: {cpu: {}}\n";
+    let found = load("m", text.as_bytes(), TODAY).unwrap_err();
+    let lines: Vec<_> = found.iter().map(|d| (d.line, d.column, d.message.as_str())).collect();
+    assert_eq!(lines, [(3, 35, "rayplat does not know the endpoint services of cn-north-1: sts")]);
+    assert!(load("m", text.replace(", sts", "").as_bytes(), TODAY).is_ok());
+}
+
 #[test]
 fn node_pools_that_are_named_are_the_only_ones() {
     let pools = loaded("node_pools: {cpu: {}}\n").manifest.node_pools;

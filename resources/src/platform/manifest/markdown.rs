@@ -78,6 +78,9 @@ fn form(target: &Value, path: &str) -> String {
         let words: Vec<String> = choices.into_iter().map(code).collect();
         return words.join(", ");
     }
+    if let Some(Value::Array(forms)) = keywords.get("anyOf") {
+        return forms.iter().map(|one| form(one, path)).collect::<Vec<_>>().join("; or ");
+    }
     match keywords.get("type").and_then(Value::as_str) {
         Some("string") => string(keywords),
         Some("integer") => format!("whole number{}", range(keywords, "minimum", "maximum")),

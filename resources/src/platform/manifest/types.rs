@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::formats::{self, Format};
+pub use super::network::{CreateNetwork, EndpointService, NatGateways, Network, Zones};
 pub use super::pool_extras::{
     CapacityReservation, Identity, NodeRepair, RepairAction, RepairOverride, WarmPool, WarmState,
 };
@@ -97,18 +98,6 @@ pub enum Environment {
     Staging,
     /// For development.
     Dev,
-}
-
-/// The network that the platform runs in: a VPC and subnets that exist.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Network {
-    /// The VPC's id.
-    #[schemars(schema_with = "vpc_id")]
-    pub vpc_id: String,
-    /// The subnets of nodes and control plane: at least two, in at least two Availability Zones.
-    #[schemars(schema_with = "subnet_ids")]
-    pub subnet_ids: Vec<String>,
 }
 
 /// The EKS control plane.
@@ -463,11 +452,11 @@ fn region(_: &mut SchemaGenerator) -> Schema {
     string(&formats::REGION)
 }
 
-fn vpc_id(_: &mut SchemaGenerator) -> Schema {
+pub(super) fn vpc_id(_: &mut SchemaGenerator) -> Schema {
     string(&formats::VPC_ID)
 }
 
-fn subnet_ids(_: &mut SchemaGenerator) -> Schema {
+pub(super) fn subnet_ids(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
         "items": string(&formats::SUBNET_ID),

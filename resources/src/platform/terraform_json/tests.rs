@@ -33,6 +33,7 @@ pub fn made(manifest: &str) -> Value {
         account: "123456789012".into(),
         region: "us-east-1".into(),
         caller_arn: "arn:aws:iam::123456789012:role/caller".into(),
+        zones: Vec::new(),
     };
     let platform = build(&loaded.manifest, &setting).unwrap();
     let state = Checkpoint::default();

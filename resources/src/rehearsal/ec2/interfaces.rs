@@ -130,7 +130,7 @@ fn attribute(account: &Account, interface: &NetworkInterface, name: &str) -> Opt
             "status" => status(interface).to_owned(),
             "owner-id" => account.account_id.clone(),
             "requester-managed" => requester_managed(interface).to_string(),
-            "interface-type" => "interface".to_owned(),
+            "interface-type" => kind(interface).to_owned(),
             "private-ip-address" | "addresses.private-ip-address" => interface.private_ip.to_string(),
             "availability-zone" => {
                 account.ec2.subnets.get(&interface.subnet_id).map(|subnet| subnet.zone.clone()).unwrap_or_default()
@@ -138,6 +138,15 @@ fn attribute(account: &Account, interface: &NetworkInterface, name: &str) -> Opt
             _ => return None,
         }],
     })
+}
+
+/// What the interface is of, by its owner.
+fn kind(interface: &NetworkInterface) -> &'static str {
+    match interface.owner.as_deref().and_then(|owner| owner.split('/').next()) {
+        Some("nat") => "nat_gateway",
+        Some("vpce") => "vpc_endpoint",
+        _ => "interface",
+    }
 }
 
 /// EKS itself manages the interfaces of a control plane.
@@ -167,10 +176,19 @@ fn answer(account: &Account, interface: &NetworkInterface) -> Value {
         "privateIpAddress": interface.private_ip.to_string(),
         "privateIpAddressesSet": [{"privateIpAddress": interface.private_ip.to_string(), "primary": true}],
         "sourceDestCheck": true,
-        "interfaceType": "interface",
+        "interfaceType": kind(interface),
         "groupSet": groups,
         "tagSet": to_set(&interface.tags),
     });
+    let address = account.ec2.addresses.values().find(|it| it.interface_id.as_ref() == Some(&interface.id));
+    if let Some(address) = address {
+        answer["association"] = json!({
+            "allocationId": address.allocation_id,
+            "associationId": address.association_id(),
+            "publicIp": address.public_ip.to_string(),
+            "ipOwnerId": account.account_id,
+        });
+    }
     if interface.owner.is_some() {
         let suffix = interface.id.trim_start_matches("eni-");
         let mut attachment = json!({

@@ -3,20 +3,30 @@
 //! Parameters are strings, as the query protocol has them; answers carry EC2's
 //! XML element names.
 
+mod addresses;
+mod egress;
 mod instance_table;
 mod instance_types;
 mod interfaces;
+mod internet_gateways;
 mod launch_templates;
+mod nat_gateways;
 mod network;
+mod network_acls;
 mod params;
+mod route_tables;
+mod routes;
 mod rule_changes;
 mod rules;
 mod security_groups;
+mod subnet_changes;
 mod tags;
 mod template_data;
 mod template_versions;
 #[cfg(test)]
 mod tests;
+mod vpc_changes;
+mod vpc_endpoints;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -24,17 +34,23 @@ use serde_json::Value;
 
 use super::{Account, ApiError};
 
+pub use addresses::Address;
 pub use instance_table::{Architecture, Gpus, InstanceShape, instance_shape};
 pub use interfaces::NetworkInterface;
+pub use internet_gateways::InternetGateway;
 pub use launch_templates::{LaunchTemplate, TemplateVersion};
+pub use nat_gateways::{NatGateway, NatState};
 pub use network::{Subnet, Vpc, seed_network};
+pub use route_tables::{RouteTable, Target};
 pub use rules::{Peer, Permission, Rule};
 pub use security_groups::SecurityGroup;
 pub use tags::Tags;
+pub use vpc_endpoints::{EndpointState, VpcEndpoint};
 
+pub(crate) use egress::has_way_out;
 pub(crate) use interfaces::{NewInterface, attach as attach_interface, remove_where as remove_interfaces};
 pub(crate) use launch_templates::resolve_version;
-pub(crate) use network::{WITHOUT_CONTROL_PLANE, partition};
+pub(crate) use network::partition;
 pub(crate) use security_groups::{create_owned_group, remove_group};
 
 /// What the service holds. Every map is keyed by the resource's id.
@@ -50,6 +66,21 @@ pub struct State {
     pub launch_templates: IndexMap<String, LaunchTemplate>,
     /// Elastic network interfaces.
     pub network_interfaces: IndexMap<String, NetworkInterface>,
+    /// Internet gateways.
+    #[serde(default)]
+    pub internet_gateways: IndexMap<String, InternetGateway>,
+    /// Elastic addresses, by allocation id.
+    #[serde(default)]
+    pub addresses: IndexMap<String, Address>,
+    /// NAT gateways, those that went within the hour included.
+    #[serde(default)]
+    pub nat_gateways: IndexMap<String, NatGateway>,
+    /// Route tables with their routes and associations.
+    #[serde(default)]
+    pub route_tables: IndexMap<String, RouteTable>,
+    /// VPC endpoints.
+    #[serde(default)]
+    pub vpc_endpoints: IndexMap<String, VpcEndpoint>,
     /// Answers given for client tokens, keyed `operation/token`.
     tokens: IndexMap<String, TokenUse>,
 }
@@ -80,7 +111,15 @@ pub fn call(account: &mut Account, operation: &str, params: &Value) -> Result<Va
 fn dispatch(account: &mut Account, operation: &str, params: &Value) -> Result<Value, ApiError> {
     match operation {
         "DescribeVpcs" => network::describe_vpcs(account, params),
+        "CreateVpc" => vpc_changes::create(account, params),
+        "DeleteVpc" => vpc_changes::delete(account, params),
+        "ModifyVpcAttribute" => vpc_changes::modify(account, params),
+        "DescribeVpcAttribute" => vpc_changes::describe_attribute(account, params),
         "DescribeSubnets" => network::describe_subnets(account, params),
+        "CreateSubnet" => subnet_changes::create(account, params),
+        "DeleteSubnet" => subnet_changes::delete(account, params),
+        "ModifySubnetAttribute" => subnet_changes::modify(account, params),
+        "DescribeNetworkAcls" => network_acls::describe(account, params),
         "DescribeAvailabilityZones" => network::describe_zones(account, params),
         "CreateSecurityGroup" => security_groups::create(account, params),
         "DescribeSecurityGroups" => security_groups::describe(account, params),
@@ -105,10 +144,47 @@ fn dispatch(account: &mut Account, operation: &str, params: &Value) -> Result<Va
         "DeleteNetworkInterface" => interfaces::delete(account, params),
         "DescribeInstanceTypes" => instance_types::describe(account, params),
         "DescribeInstanceTypeOfferings" => instance_types::describe_offerings(account, params),
+        other => ways(account, other, params),
+    }
+}
+
+/// Gateways, addresses, routes and endpoints: what leads out of a VPC.
+fn ways(account: &mut Account, operation: &str, params: &Value) -> Result<Value, ApiError> {
+    match operation {
+        "CreateInternetGateway" => internet_gateways::create(account, params),
+        "AttachInternetGateway" => internet_gateways::attach(account, params),
+        "DetachInternetGateway" => internet_gateways::detach(account, params),
+        "DescribeInternetGateways" => internet_gateways::describe(account, params),
+        "DeleteInternetGateway" => internet_gateways::delete(account, params),
+        "AllocateAddress" => addresses::allocate(account, params),
+        "DescribeAddresses" => addresses::describe(account, params),
+        "ReleaseAddress" => addresses::release(account, params),
+        "CreateNatGateway" => nat_gateways::create(account, params),
+        "DescribeNatGateways" => nat_gateways::describe(account, params),
+        "DeleteNatGateway" => nat_gateways::delete(account, params),
+        "CreateRouteTable" => route_tables::create(account, params),
+        "DescribeRouteTables" => route_tables::describe(account, params),
+        "DeleteRouteTable" => route_tables::delete(account, params),
+        "AssociateRouteTable" => route_tables::associate(account, params),
+        "ReplaceRouteTableAssociation" => route_tables::replace_association(account, params),
+        "DisassociateRouteTable" => route_tables::disassociate(account, params),
+        "CreateRoute" => routes::create(account, params),
+        "ReplaceRoute" => routes::replace(account, params),
+        "DeleteRoute" => routes::delete(account, params),
+        "CreateVpcEndpoint" => vpc_endpoints::create(account, params),
+        "ModifyVpcEndpoint" => vpc_endpoints::modify(account, params),
+        "DescribeVpcEndpoints" => vpc_endpoints::describe(account, params),
+        "DeleteVpcEndpoints" => vpc_endpoints::delete(account, params),
         other => {
             Err(ApiError::new(400, "InvalidAction", format!("The action {other} is not valid for this web service.")))
         }
     }
+}
+
+/// Brings life cycles up to the account's time.
+pub(super) fn settle(account: &mut Account) {
+    nat_gateways::settle(account);
+    vpc_endpoints::settle(account);
 }
 
 /// Looks a client token up: the recorded answer when the request is the same.

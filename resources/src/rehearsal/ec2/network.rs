@@ -1,5 +1,5 @@
-//! VPCs, subnets and availability zones. Nothing here creates a network: it is
-//! seeded from what a manifest names.
+//! VPCs, subnets and availability zones as they are described, and the network that is
+//! seeded from what a manifest names. What changes them is in the files beside this one.
 
 use std::net::Ipv4Addr;
 
@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 
 use super::super::{Account, ApiError};
 use super::params::{self, USUAL_PAGE, refuse, texts};
+use super::route_tables;
 use super::security_groups::{self, SecurityGroup};
 use super::tags::{Tags, to_set};
+use crate::aws::WITHOUT_CONTROL_PLANE;
 
 /// A virtual network.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -22,9 +24,26 @@ pub struct Vpc {
     pub cidr: Ipv4Net,
     /// Tags.
     pub tags: Tags,
+    /// Does AWS's resolver answer?
+    #[serde(default = "yes")]
+    pub dns_support: bool,
+    /// Do instances get names? Interface endpoints with private names need it.
+    #[serde(default)]
+    pub dns_hostnames: bool,
+    /// It was there before the rehearsal: its private subnets have a way out that is not
+    /// modelled.
+    #[serde(default = "yes")]
+    pub seeded: bool,
+    /// From when on calls see it, milliseconds since the epoch.
+    #[serde(default)]
+    pub visible_ms: u64,
 }
 
-/// A private subnet with a route to a NAT gateway.
+fn yes() -> bool {
+    true
+}
+
+/// A subnet.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Subnet {
     /// `subnet-…`.
@@ -38,6 +57,34 @@ pub struct Subnet {
     pub zone: String,
     /// Tags.
     pub tags: Tags,
+    /// Do instances get a public address?
+    #[serde(default)]
+    pub map_public_ip: bool,
+    /// From when on calls see it, milliseconds since the epoch.
+    #[serde(default)]
+    pub visible_ms: u64,
+}
+
+/// How long a new object may stay unseen, seconds: EC2 is eventually consistent.
+/// <https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html>
+const UNSEEN: f64 = 2.0;
+
+/// When a new object becomes visible: mostly at once.
+pub(super) fn visible_from(account: &mut Account) -> u64 {
+    let late = account.draw() < 0.25;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let delay = (account.draw() * UNSEEN * 1000.0) as u64;
+    account.now_ms + if late { delay } else { 0 }
+}
+
+/// The VPC, if it is there and visible.
+pub(super) fn vpc<'a>(account: &'a Account, id: &str) -> Result<&'a Vpc, ApiError> {
+    account.ec2.vpcs.get(id).filter(|it| it.visible_ms <= account.now_ms).ok_or_else(|| vpc_not_found(id))
+}
+
+/// The subnet, if it is there and visible.
+pub(super) fn subnet<'a>(account: &'a Account, id: &str) -> Result<&'a Subnet, ApiError> {
+    account.ec2.subnets.get(id).filter(|it| it.visible_ms <= account.now_ms).ok_or_else(|| subnet_not_found(id))
 }
 
 /// A block as text: `ipnet` is built here without serde.
@@ -61,10 +108,6 @@ pub(crate) struct Zone {
     /// E.g. `use1-az1`, the same zone in every account.
     pub id: String,
 }
-
-/// Zones in which EKS puts no control plane (EKS user guide, "Subnet requirements
-/// and considerations").
-pub(crate) const WITHOUT_CONTROL_PLANE: &[&str] = &["use1-az3", "usw1-az2", "cac1-az3"];
 
 /// The zones of a region: six in us-east-1, three elsewhere.
 pub(crate) fn zones(region: &str) -> Vec<Zone> {
@@ -166,8 +209,18 @@ pub fn seed_network(
 
 fn seed_vpc(account: &mut Account, id: &str, cidr: Ipv4Net) {
     let tags = Tags::from([("Name".to_owned(), "rehearsal".to_owned())]);
-    account.ec2.vpcs.insert(id.to_owned(), Vpc { id: id.to_owned(), cidr, tags });
-    // Every VPC has a default group that cannot be deleted.
+    let (seeded, visible_ms) = (true, 0);
+    let vpc = Vpc { id: id.to_owned(), cidr, tags, dns_support: true, dns_hostnames: true, seeded, visible_ms };
+    insert_vpc(account, vpc);
+}
+
+/// Puts a VPC there with what AWS makes with each: a default group, which cannot be
+/// deleted, and a main route table. (The default network ACL is not state: see
+/// [`super::network_acls`].)
+pub(super) fn insert_vpc(account: &mut Account, vpc: Vpc) {
+    let id = &vpc.id.clone();
+    account.ec2.vpcs.insert(id.clone(), vpc);
+    route_tables::insert_main(account, id);
     let group_id = format!("sg-{}", account.draw_hex(17));
     let mut group = SecurityGroup::new(&group_id, "default", "default VPC security group", id);
     security_groups::allow_self(account, &mut group);
@@ -200,6 +253,8 @@ fn seed_subnet(account: &mut Account, vpc_id: &str, id: &str, block: Ipv4Net) ->
             ("kubernetes.io/role/internal-elb".to_owned(), "1".to_owned()),
         ]),
         zone,
+        map_public_ip: false,
+        visible_ms: 0,
     };
     account.ec2.subnets.insert(id.to_owned(), subnet);
     Ok(())
@@ -226,14 +281,12 @@ pub(super) fn free_address(account: &Account, subnet: &Subnet) -> Ipv4Addr {
 pub(super) fn describe_vpcs(account: &mut Account, params: &Value) -> Result<Value, ApiError> {
     let ids = texts(params, "VpcId");
     for id in &ids {
-        if !account.ec2.vpcs.contains_key(id) {
-            return Err(vpc_not_found(id));
-        }
+        vpc(account, id)?;
     }
     let filters = params::filters(params)?;
     let mut items = Vec::new();
     for vpc in account.ec2.vpcs.values() {
-        if !ids.is_empty() && !ids.contains(&vpc.id) {
+        if vpc.visible_ms > account.now_ms || (!ids.is_empty() && !ids.contains(&vpc.id)) {
             continue;
         }
         let keep = params::passes(&filters, &vpc.tags, |name| {
@@ -253,7 +306,7 @@ pub(super) fn describe_vpcs(account: &mut Account, params: &Value) -> Result<Val
     Ok(params::paged_answer("vpcSet", params::page(params, &USUAL_PAGE, items)?))
 }
 
-fn vpc_answer(account: &Account, vpc: &Vpc) -> Value {
+pub(super) fn vpc_answer(account: &Account, vpc: &Vpc) -> Value {
     let suffix = vpc.id.trim_start_matches("vpc-");
     json!({
         "vpcId": vpc.id,
@@ -276,14 +329,12 @@ fn vpc_answer(account: &Account, vpc: &Vpc) -> Value {
 pub(super) fn describe_subnets(account: &mut Account, params: &Value) -> Result<Value, ApiError> {
     let ids = texts(params, "SubnetId");
     for id in &ids {
-        if !account.ec2.subnets.contains_key(id) {
-            return Err(subnet_not_found(id));
-        }
+        subnet(account, id)?;
     }
     let filters = params::filters(params)?;
     let mut items = Vec::new();
     for subnet in account.ec2.subnets.values() {
-        if !ids.is_empty() && !ids.contains(&subnet.id) {
+        if subnet.visible_ms > account.now_ms || (!ids.is_empty() && !ids.contains(&subnet.id)) {
             continue;
         }
         let keep = params::passes(&filters, &subnet.tags, |name| {
@@ -295,7 +346,8 @@ pub(super) fn describe_subnets(account: &mut Account, params: &Value) -> Result<
                 "cidr" | "cidr-block" | "cidrBlock" => subnet.cidr.to_string(),
                 "state" => "available".to_owned(),
                 "owner-id" => account.account_id.clone(),
-                "map-public-ip-on-launch" | "default-for-az" | "defaultForAz" => "false".to_owned(),
+                "map-public-ip-on-launch" => subnet.map_public_ip.to_string(),
+                "default-for-az" | "defaultForAz" => "false".to_owned(),
                 _ => return None,
             }])
         })?;
@@ -306,7 +358,7 @@ pub(super) fn describe_subnets(account: &mut Account, params: &Value) -> Result<
     Ok(params::paged_answer("subnetSet", params::page(params, &USUAL_PAGE, items)?))
 }
 
-fn subnet_answer(account: &Account, subnet: &Subnet) -> Value {
+pub(super) fn subnet_answer(account: &Account, subnet: &Subnet) -> Value {
     json!({
         "subnetId": subnet.id,
         "subnetArn": arn(account, "subnet", &subnet.id),
@@ -318,7 +370,7 @@ fn subnet_answer(account: &Account, subnet: &Subnet) -> Value {
         "availabilityZoneId": subnet.zone_id(&account.region),
         "availableIpAddressCount": free_addresses(account, subnet),
         "defaultForAz": false,
-        "mapPublicIpOnLaunch": false,
+        "mapPublicIpOnLaunch": subnet.map_public_ip,
         "assignIpv6AddressOnCreation": false,
         "ipv6CidrBlockAssociationSet": [],
         "enableDns64": false,

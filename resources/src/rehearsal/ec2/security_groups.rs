@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::super::{Account, ApiError};
-use super::network::{arn, vpc_not_found};
+use super::network::{arn, vpc};
 use super::params::{self, USUAL_PAGE, missing, refuse, required, text, texts};
 use super::rules::{Peer, Permission, Rule, group_id, permissions_answer};
 use super::tags::{self, Tags, to_set};
@@ -65,9 +65,7 @@ pub(super) fn create(account: &mut Account, params: &Value) -> Result<Value, Api
     // Accounts made after 2013 have no EC2-Classic; without a VPC the default VPC
     // would be used, and a rehearsal has none.
     let vpc_id = text(params, "VpcId").ok_or_else(|| refuse("VPCIdNotSpecified", "No default VPC for this user"))?;
-    if !account.ec2.vpcs.contains_key(vpc_id) {
-        return Err(vpc_not_found(vpc_id));
-    }
+    vpc(account, vpc_id)?;
     if find_by_name(account, vpc_id, name).is_some() {
         return Err(refuse(
             "InvalidGroup.Duplicate",

@@ -132,6 +132,11 @@ fn tags_of<'a>(account: &'a mut Account, id: &str) -> Result<&'a mut Tags, ApiEr
         "sgr" => ec2.security_groups.values_mut().find_map(|group| group.rules.get_mut(id)).map(|it| &mut it.tags),
         "lt" => ec2.launch_templates.get_mut(id).map(|it| &mut it.tags),
         "eni" => ec2.network_interfaces.get_mut(id).map(|it| &mut it.tags),
+        "igw" => ec2.internet_gateways.get_mut(id).map(|it| &mut it.tags),
+        "eipalloc" => ec2.addresses.get_mut(id).map(|it| &mut it.tags),
+        "nat" => ec2.nat_gateways.get_mut(id).map(|it| &mut it.tags),
+        "rtb" => ec2.route_tables.get_mut(id).map(|it| &mut it.tags),
+        "vpce" => ec2.vpc_endpoints.get_mut(id).map(|it| &mut it.tags),
         _ => {
             return Err(refuse("InvalidID", format!("The ID '{id}' is not valid")));
         }
@@ -146,6 +151,11 @@ fn not_found(id: &str) -> ApiError {
         "sg" => "InvalidGroup.NotFound",
         "sgr" => "InvalidSecurityGroupRuleId.NotFound",
         "lt" => "InvalidLaunchTemplateId.NotFound",
+        "igw" => "InvalidInternetGatewayID.NotFound",
+        "eipalloc" => "InvalidAllocationID.NotFound",
+        "nat" => "InvalidNatGatewayID.NotFound",
+        "rtb" => "InvalidRouteTableID.NotFound",
+        "vpce" => "InvalidVpcEndpointId.NotFound",
         _ => "InvalidNetworkInterfaceID.NotFound",
     };
     refuse(code, format!("The ID '{id}' does not exist"))
@@ -163,6 +173,11 @@ pub(super) fn describe(account: &mut Account, params: &Value) -> Result<Value, A
     }
     all.extend(ec2.launch_templates.iter().map(|(id, it)| ("launch-template", id.as_str(), &it.tags)));
     all.extend(ec2.network_interfaces.iter().map(|(id, it)| ("network-interface", id.as_str(), &it.tags)));
+    all.extend(ec2.internet_gateways.iter().map(|(id, it)| ("internet-gateway", id.as_str(), &it.tags)));
+    all.extend(ec2.addresses.iter().map(|(id, it)| ("elastic-ip", id.as_str(), &it.tags)));
+    all.extend(ec2.nat_gateways.iter().map(|(id, it)| ("natgateway", id.as_str(), &it.tags)));
+    all.extend(ec2.route_tables.iter().map(|(id, it)| ("route-table", id.as_str(), &it.tags)));
+    all.extend(ec2.vpc_endpoints.iter().map(|(id, it)| ("vpc-endpoint", id.as_str(), &it.tags)));
     let filters = params::filters(params)?;
     let mut items = Vec::new();
     for (kind, id, tags) in all {

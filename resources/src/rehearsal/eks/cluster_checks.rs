@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use ipnet::Ipv4Net;
 use serde_json::Value;
 
-use super::super::{Account, ApiError, ec2};
+use super::super::{Account, ApiError};
 use super::answers::LOG_TYPES;
 use super::model::Encryption;
 use super::outside;
 use super::params::{flag, invalid_parameter, required, structure, text, texts};
+use crate::aws::WITHOUT_CONTROL_PLANE;
 
 /// Checks subnets and groups, and answers the VPC they are of.
 ///
@@ -25,7 +26,7 @@ pub(super) fn network(account: &Account, subnet_ids: &[String], group_ids: &[Str
             .get(id)
             .ok_or_else(|| invalid_parameter(format!("The subnet ID '{id}' does not exist (Service: AmazonEC2; Status Code: 400; Error Code: InvalidSubnetID.NotFound)")))?;
         let zone_id = subnet.zone_id(&account.region);
-        if ec2::WITHOUT_CONTROL_PLANE.contains(&zone_id.as_str()) {
+        if WITHOUT_CONTROL_PLANE.contains(&zone_id.as_str()) {
             return Err(ApiError::new(
                 400,
                 "UnsupportedAvailabilityZoneException",

@@ -1,6 +1,6 @@
 //! The ends of node group life cycles.
 
-use super::super::Account;
+use super::super::{Account, ec2};
 use super::durations;
 use super::model::{Issue, NodegroupChange, Status};
 use super::nodegroups::{owner, start_nodes, stop_nodes};
@@ -31,13 +31,17 @@ fn end_nodegroup_creation(account: &mut Account, cluster_name: &str, name: &str)
         return;
     };
     let has_cni = cluster.has_cni();
-    let Some(group) = cluster.nodegroups.get_mut(name) else {
+    let Some(subnets) = cluster.nodegroups.get(name).map(|group| group.subnet_ids.clone()) else {
+        return;
+    };
+    let leads_out = subnets.iter().all(|id| ec2::has_way_out(account, id));
+    let Ok(group) = params::nodegroup_mut(account, cluster_name, name) else {
         return;
     };
     let has_nodes = group.scaling.desired > 0;
     let mut issue = failure.or_else(|| group.doomed.clone().filter(|issue| has_nodes || is_configuration(issue)));
-    if issue.is_none() && has_nodes && !has_cni {
-        // Nodes wait for a CNI until EKS gives up.
+    if issue.is_none() && has_nodes && !(has_cni && leads_out) {
+        // Nodes wait for a CNI, and for a way to their images, until EKS gives up.
         let waited = now_ms.saturating_sub(group.created_ms);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let patience = (durations::NODEGROUP_GIVE_UP.0 * 1000.0) as u64;

@@ -279,12 +279,54 @@ pub const NETWORKS: &[Case] = &[
         ],
     ),
     ("{vpc_id: vpc-0abcd123}", &["3:1: `network` has no `subnet_ids`"]),
+    ("{subnet_ids: [subnet-0abcd123, subnet-0abcd124]}", &["3:1: `network` has no `vpc_id`"]),
+    ("{}", &["3:1: `network` has neither `vpc_id` and `subnet_ids` nor `create`"]),
     (
-        "{create: {cidr: 10.0.0.0/16}}",
+        "{vpc_id: vpc-0abcd123, subnet_ids: [subnet-0abcd123, subnet-0abcd124], create: {}}",
+        &["3:81: `create` makes a network, and `vpc_id` names one that exists: a platform has one network"],
+    ),
+    (
+        "{create: {cidr: 10.0.0.0/16}, subnet_ids: [subnet-0abcd123, subnet-0abcd124]}",
+        &["3:11: `create` makes a network, and `subnet_ids` names one that exists: a platform has one network"],
+    ),
+    ("{create: true}", &["3:19: `create` must be a mapping of keys, not the truth value true"]),
+    ("{create: {zones: 3}}", &["3:20: there is no key `zones` in `network.create`"]),
+    ("{create: {cidr: 10.0.0.0}}", &["3:26: `cidr` must be an IPv4 block in CIDR notation, not \"10.0.0.0\""]),
+    ("{create: {cidr: 10.0.1.0/16}}", &["3:26: 10.0.1.0/16 has bits set after the first 16"]),
+    ("{create: {cidr: 10.0.0.0/21}}", &["3:26: a VPC for a platform is a /16 to a /20, not a /21"]),
+    ("{create: {cidr: 10.0.0.0/8}}", &["3:26: a VPC for a platform is a /16 to a /20, not a /8"]),
+    ("{create: {availability_zones: 1}}", &["3:40: `availability_zones` must be at least 2, not 1"]),
+    ("{create: {availability_zones: 7}}", &["3:40: `availability_zones` must be at most 6, not 7"]),
+    (
+        "{create: {availability_zones: \"3\"}}",
+        &["3:40: `availability_zones` must be a whole number, not the string \"3\""],
+    ),
+    (
+        "{create: {availability_zones: [us-east-1a]}}",
+        &["3:40: `availability_zones` must have at least 2 entries, and has 1"],
+    ),
+    (
+        "{create: {availability_zones: [us-east-1a, us-east-1]}}",
+        &["3:53: `availability_zones[1]` must be the name of an Availability Zone, not \"us-east-1\""],
+    ),
+    ("{create: {availability_zones: [us-east-1a, eu-west-1a]}}", &["3:53: eu-west-1a is not a zone of us-east-1"]),
+    (
+        "{create: {availability_zones: [us-east-1a, us-east-1h]}}",
+        &["3:53: us-east-1h: rayplat has blocks for the zones a to g of a region"],
+    ),
+    ("{create: {nat_gateways: all}}", &["3:34: `nat_gateways` must be one of single, per_az, none, not \"all\""]),
+    (
+        "{create: {nat_gateways: none, vpc_endpoints: [s3, ecr, sts]}}",
         &[
-            "3:1: `network` has no `subnet_ids`",
-            "3:1: `network` has no `vpc_id`",
-            "3:11: there is no key `create` in `network`",
+            "3:34: without NAT gateways nodes reach AWS through VPC endpoints only, and these are missing: ec2, logs, eks, eks-auth, elasticloadbalancing, autoscaling",
         ],
+    ),
+    (
+        "{create: {nat_gateways: none, vpc_endpoints: [s3, ecr, ec2, sts, logs, eks, eks-auth, elasticloadbalancing, autoscaling]}}\ncluster: {endpoint: {private: false, public: true}}",
+        &["3:34: without NAT gateways nodes reach the Kubernetes API by its private endpoint only, and that is off"],
+    ),
+    (
+        "{create: {vpc_endpoints: [s3, s3]}}",
+        &["3:40: the string \"s3\" stands twice in `vpc_endpoints`: on line 3 and on line 3"],
     ),
 ];

@@ -70,6 +70,9 @@ impl Walk<'_> {
         if let Some(choices) = choices(keywords) {
             return self.choice(node, &choices, place);
         }
+        if let Some(Value::Array(forms)) = keywords.get("anyOf") {
+            return self.any_form(node, forms, place);
+        }
         match keywords.get("type").and_then(Value::as_str) {
             Some("object") => self.mapping(node, keywords, place),
             Some("array") => self.list(node, keywords, place),
@@ -78,6 +81,20 @@ impl Walk<'_> {
             Some("boolean") => self.boolean(node, place),
             _ => self.free(node, place),
         }
+    }
+
+    /// A value that may have several forms is checked against the one of its own type, and
+    /// against the first where there is none.
+    fn any_form(&mut self, node: &Node, forms: &[Value], place: &Place) -> Option<Value> {
+        let kind = match node.kind {
+            Kind::Null | Kind::String(_) => "string",
+            Kind::Bool(_) => "boolean",
+            Kind::Integer(..) | Kind::Float(..) => "integer",
+            Kind::Sequence(_) => "array",
+            Kind::Mapping(_) => "object",
+        };
+        let of_kind = forms.iter().find(|form| form.get("type").is_some_and(|found| found == kind));
+        self.value(node, of_kind.or(forms.first())?, place)
     }
 
     fn wrong_type(&mut self, node: &Node, place: &Place, expected: &str, cure: String) {

@@ -36,6 +36,15 @@ pub(super) fn check(context: &mut Context<'_>, pool: &Pool<'_>) {
 /// the manifest, knows the others from there.
 fn subnets(context: &mut Context<'_>, pool: &Pool<'_>) {
     let Some(wanted) = &pool.pool.subnet_ids else { return };
+    if context.written("network.create") {
+        let found = Diagnostic::error(
+            Code::Conflict,
+            "the network is the platform's own (`network.create`), and its subnets have no ids yet",
+            "remove `subnet_ids`: the pool then has all private subnets",
+        );
+        context.at_key(&format!("{}.subnet_ids", pool.path), found);
+        return;
+    }
     let Some(all) = context.section::<Vec<String>>("/network/subnet_ids") else { return };
     for (index, id) in wanted.iter().enumerate().filter(|(_, id)| !all.contains(id)) {
         let found = Diagnostic::error(

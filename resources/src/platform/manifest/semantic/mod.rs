@@ -7,6 +7,7 @@
 mod capacity;
 mod cluster;
 mod labels;
+mod network;
 mod policy;
 mod pools;
 
@@ -23,6 +24,7 @@ use super::spans::Spans;
 pub fn check(json: &Value, spans: &Spans, today: Date, findings: &mut Vec<Diagnostic>) {
     let mut context = Context { json, spans, today, findings };
     cluster::check(&mut context);
+    network::check(&mut context);
     labels::check_tags(&mut context);
     pools::check(&mut context);
     policy::check(&mut context);

@@ -1,8 +1,11 @@
 //! EC2 through `Account::handle`.
 #![allow(clippy::unwrap_used)]
 
+mod endpoints;
 mod launch_templates;
 mod security_groups;
+mod vpcs;
+mod ways_out;
 
 use serde_json::{Value, json};
 
@@ -25,6 +28,41 @@ fn code(account: &mut Account, operation: &str, params: Value) -> String {
     let error: ApiError = account.handle("ec2", operation, &params).unwrap_err();
     assert_eq!(serde_json::to_value(&*account).unwrap()["ec2"], before["ec2"], "a refusal changed something");
     error.code
+}
+
+/// The first id in an answer: `vpcId`, `subnetId`, ... below its one member.
+fn made(account: &mut Account, operation: &str, params: Value, member: &str, id: &str) -> String {
+    let answer = ok(account, operation, params);
+    let id = answer[member][id].as_str().unwrap().to_owned();
+    // EC2 is eventually consistent: what was made is seen some seconds later.
+    later(account, 3);
+    id
+}
+
+fn later(account: &mut Account, seconds: u64) {
+    account.now_ms += seconds * 1000;
+    account.settle();
+}
+
+fn vpc(account: &mut Account, cidr: &str) -> String {
+    made(account, "CreateVpc", json!({"CidrBlock": cidr}), "vpc", "vpcId")
+}
+
+fn subnet(account: &mut Account, vpc: &str, cidr: &str, zone: &str) -> String {
+    let params = json!({"VpcId": vpc, "CidrBlock": cidr, "AvailabilityZone": zone});
+    made(account, "CreateSubnet", params, "subnet", "subnetId")
+}
+
+fn attached_gateway(account: &mut Account, vpc: &str) -> String {
+    let id = made(account, "CreateInternetGateway", json!({}), "internetGateway", "internetGatewayId");
+    ok(account, "AttachInternetGateway", json!({"InternetGatewayId": id, "VpcId": vpc}));
+    id
+}
+
+fn address(account: &mut Account) -> String {
+    let answer = ok(account, "AllocateAddress", json!({"Domain": "vpc"}));
+    later(account, 3);
+    answer["allocationId"].as_str().unwrap().to_owned()
 }
 
 fn group(account: &mut Account, name: &str) -> String {
