@@ -38,26 +38,84 @@ pub(super) fn evaluate(files: &[PolicyFile], document: &Value, limit: Duration) 
     }
     let all: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
     let all = all.join(", ");
-    if !files.iter().any(declares_verdict) {
+    let failed = |error: &dyn std::fmt::Display| PolicyError::of_report(&all, &error.to_string());
+    engine.set_input_json(&document.to_string()).map_err(|error| failed(&error))?;
+    let rules = verdicts(&engine, files).map_err(|error| failed(&error))?;
+    if rules.is_empty() {
         return Err(PolicyError::new(
             &all,
             "there is no rule `deny`, `violation` or `warn`: nothing could ever be said",
         ));
     }
-    let failed = |error: &dyn std::fmt::Display| PolicyError::of_report(&all, &error.to_string());
-    engine.set_input_json(&document.to_string()).map_err(|error| failed(&error))?;
-    let packages = engine.get_policy_package_components().map_err(|error| failed(&error))?;
-    let packages: BTreeSet<Vec<String>> = packages.into_iter().map(|package| package.components).collect();
     let mut findings = Vec::new();
-    for package in packages {
-        let results = engine.eval_query(query(&package), false).map_err(|error| failed(&error))?;
-        let values = results.result.iter().flat_map(|result| &result.expressions).map(|found| &found.value);
-        for value in values {
-            let value = serde_json::to_value(value).map_err(|error| failed(&error))?;
-            findings.extend(of_package(&package.join("."), &value));
+    for (rule, ruling) in rules {
+        // Each rule by itself: asked for a package that several files make up, regorus 0.14.1
+        // leaves out what the later ones add to a rule.
+        let value = engine.eval_rule(rule.path()).map_err(|error| failed(&error))?;
+        if value != regorus::Value::Undefined {
+            let value = serde_json::to_value(&value).map_err(|error| failed(&error))?;
+            findings.extend(said(&rule, ruling, &value));
         }
     }
     Ok(findings)
+}
+
+/// A rule of a package.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Rule {
+    package: Vec<String>,
+    name: String,
+}
+
+impl Rule {
+    /// For people: `terraform.deny`.
+    fn shown(&self) -> String {
+        format!("{}.{}", self.package.join("."), self.name)
+    }
+
+    /// For the interpreter: `data.terraform.deny`, `data.a["b-c"].deny`.
+    fn path(&self) -> String {
+        let mut path = "data".to_owned();
+        for part in &self.package {
+            let plain = part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+                && !part.starts_with(|c: char| c.is_ascii_digit());
+            if plain {
+                path.push_str(&format!(".{part}"));
+            } else {
+                path.push_str(&format!("[{}]", Value::from(part.as_str())));
+            }
+        }
+        format!("{path}.{}", self.name)
+    }
+}
+
+/// The rules of all files that are verdicts. A file without one may be a library of others.
+fn verdicts(engine: &Engine, files: &[PolicyFile]) -> Result<BTreeSet<(Rule, Ruling)>, String> {
+    let mut rules = BTreeSet::new();
+    for package in engine.get_policy_package_components().map_err(|error| error.to_string())? {
+        let Some(file) = files.iter().find(|file| file.name == package.source_file) else { continue };
+        for (name, ruling) in named(&file.text) {
+            let rule = Rule { package: package.components.clone(), name };
+            // The text may have the word elsewhere.
+            let declared = engine.has_declared_rule_rooted_at(&file.name, &rule.name);
+            if declared.map_err(|error| error.to_string())? {
+                rules.insert((rule, ruling));
+            }
+        }
+    }
+    Ok(rules)
+}
+
+/// The words at the beginnings of lines that may be such rules.
+fn named(text: &str) -> BTreeSet<(String, Ruling)> {
+    text.lines()
+        .filter_map(|line| {
+            let line = line.trim_start();
+            let line = line.strip_prefix("default ").unwrap_or(line).trim_start();
+            let word: String = line.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            ruling(&word).map(|ruling| (word, ruling))
+        })
+        .collect()
 }
 
 fn lengths() -> PolicyLengthConfig {
@@ -83,46 +141,15 @@ fn is_v0(file: &PolicyFile) -> Result<bool, PolicyError> {
     }
 }
 
-/// Whether any line begins a rule that is a verdict. A file without one may be a library of
-/// others, but all files together must have one.
-fn declares_verdict(file: &PolicyFile) -> bool {
-    file.text.lines().any(|line| {
-        let line = line.trim_start();
-        let line = line.strip_prefix("default ").unwrap_or(line).trim_start();
-        let word: String = line.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-        ruling(&word).is_some()
-    })
-}
-
-/// `data.terraform`, `data.a["b-c"]`.
-fn query(package: &[String]) -> String {
-    let mut query = "data".to_owned();
-    for part in package {
-        let plain = part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-            && !part.starts_with(|c: char| c.is_ascii_digit());
-        if plain {
-            query.push_str(&format!(".{part}"));
-        } else {
-            query.push_str(&format!("[{}]", Value::from(part.as_str())));
-        }
-    }
-    query
-}
-
-fn of_package(package: &str, rules: &Value) -> Vec<Finding> {
-    let rules = rules.as_object().into_iter().flatten();
-    rules
-        .filter_map(|(rule, value)| ruling(rule).map(|ruling| (rule, ruling, value)))
-        .flat_map(|(rule, ruling, value)| {
-            let policy = format!("{package}.{rule}");
-            messages(value).into_iter().map(move |message| Finding {
-                ruling,
-                policy: policy.clone(),
-                message: message.unwrap_or_else(|| format!("{package}.{rule} holds")),
-                reason: None,
-            })
-        })
-        .collect()
+fn said(rule: &Rule, ruling: Ruling, value: &Value) -> Vec<Finding> {
+    let policy = rule.shown();
+    let finding = |message: Option<String>| Finding {
+        ruling,
+        policy: policy.clone(),
+        message: message.unwrap_or_else(|| format!("{policy} holds")),
+        reason: None,
+    };
+    messages(value).into_iter().map(finding).collect()
 }
 
 /// The messages of a rule: a set of texts or of objects with `msg`; a text; `true`, which has

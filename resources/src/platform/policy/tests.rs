@@ -270,6 +270,20 @@ fn files_can_use_each_other_in_both_syntaxes() {
     assert_eq!(verdict.count(Ruling::Deny), 1);
 }
 
+/// A package of several files says all that any of them says, in whatever order.
+#[test]
+fn files_of_one_package_add_to_each_other() {
+    let one = "package t\nimport rego.v1\ndeny contains \"a\" if input.resource_changes[_].type == \"aws_nat_gateway\"";
+    let two = "package t\nimport rego.v1\ndefault allow = false\ndeny contains \"b\" if {\n  helper\n  not other\n}\nhelper if {\n  \
+               some i\n  input.resource_changes[i].name == \"n\"\n}\nother if input.nothing\nallow if count(deny) == 0";
+    let three = "package t\ndeny[msg] { msg := \"c\" }\ndeny_more[msg] { msg := \"d\" }";
+    for texts in [[one, two, three], [two, three, one], [three, one, two]] {
+        let verdict = judge(&texts).unwrap();
+        let said: Vec<_> = verdict.findings.iter().map(|finding| finding.message.as_str()).collect();
+        assert_eq!(said, ["a", "b", "c", "d"]);
+    }
+}
+
 #[test]
 fn what_cannot_be_evaluated_is_never_a_pass() {
     for (text, line, what) in [
