@@ -12,8 +12,9 @@ Exit codes:
   2    preview only: there are changes, or drift
   3    a policy forbids the plan
   64   wrong usage
-  65   the manifest or a policy file is wrong, or asks for what is protected
-       or cannot be
+  65   the manifest, a policy file or a file of Terraform's is wrong, or the
+       manifest asks for what is protected, cannot be, or is not this
+       platform's yet
   66   there is no manifest
   69   AWS cannot be reached or refused
   70   a bug
@@ -151,7 +152,9 @@ pub enum Command {
         markdown: bool,
     },
     /// Write a commented manifest to begin with
-    Init,
+    Init(InitArgs),
+    /// Put into the state what stands in the account already; changes nothing there
+    Import(ImportArgs),
     /// Work with the emulated account
     Rehearse {
         /// What to do.
@@ -205,6 +208,43 @@ pub struct UpArgs {
     /// What is asked of the plan.
     #[command(flatten)]
     pub planning: Planning,
+}
+
+/// `rayplat init ...`
+#[derive(Debug, ClapArgs)]
+pub struct InitArgs {
+    /// Write the manifest of the Terraform module's variables: terraform.tfvars or
+    /// .tfvars.json
+    #[arg(long, value_name = "FILE")]
+    pub from_tfvars: Option<PathBuf>,
+    /// The module's state, which knows best what stands; implies --adopt
+    #[arg(long, value_name = "FILE", requires = "from_tfvars")]
+    pub tfstate: Option<PathBuf>,
+    /// Fit it to the platform that the module made: what that did not have is
+    /// switched off
+    #[arg(long, requires = "from_tfvars")]
+    pub adopt: bool,
+}
+
+/// `rayplat import ...`
+#[derive(Debug, ClapArgs)]
+pub struct ImportArgs {
+    /// Resource and id, in pairs: aws:eks:NodeGroup/cpu ray/cpu-workers
+    #[arg(value_name = "ADDRESS ID", conflicts_with_all = ["tfstate", "release"])]
+    pub pairs: Vec<String>,
+    /// Everything that the Terraform module made, by its state
+    #[arg(long, value_name = "FILE", conflicts_with = "release")]
+    pub tfstate: Option<PathBuf>,
+    /// Only say what would be adopted
+    #[arg(long, conflicts_with = "release")]
+    pub dry_run: bool,
+    /// Let the next `up` change what differs from the manifest, instead of keeping
+    /// it as it stands
+    #[arg(long, conflicts_with = "release")]
+    pub no_pin: bool,
+    /// Let the manifest have its way with a kept field, or with all of a resource
+    #[arg(long, value_name = "ADDRESS[:FIELD]")]
+    pub release: Option<String>,
 }
 
 /// `rayplat state ...`

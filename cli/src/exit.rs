@@ -8,6 +8,7 @@ use rayplat_engine::{
     store::StoreError,
 };
 use rayplat_resources::{
+    adopt::FileError,
     platform::{manifest::Diagnostics, policy::PolicyError},
     rehearsal::RehearsalError,
 };
@@ -57,6 +58,14 @@ pub enum Failure {
         /// Why.
         source: std::io::Error,
     },
+    /// A file of Terraform's cannot be used.
+    #[error("{}: {error}", path.display())]
+    Terraform {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: FileError,
+    },
     /// The emulated account.
     #[error(transparent)]
     Rehearsal(#[from] RehearsalError),
@@ -102,6 +111,7 @@ impl Failure {
             Self::Policy(_) => Some(
                 "Mend the policy, or take it out of the manifest: what cannot be asked has not said yes.".to_owned(),
             ),
+            Self::Terraform { error, .. } => Some(error.cure.clone()),
             Self::Manifest(_) | Self::Io { .. } => None,
         }
     }
@@ -110,7 +120,7 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Usage { .. } => 64,
-            Self::Manifest(_) | Self::Policy(_) => 65,
+            Self::Manifest(_) | Self::Policy(_) | Self::Terraform { .. } => 65,
             Self::NoManifest { .. } => 66,
             Self::Aws(error) => aws(error),
             Self::Io { .. } | Self::Rehearsal(RehearsalError::Io { .. }) => 73,

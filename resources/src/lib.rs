@@ -1,6 +1,7 @@
 //! AWS kinds, the Ray platform that is built of them, and an emulated account
 //! to rehearse on.
 
+pub mod adopt;
 pub mod aws;
 pub mod platform;
 #[cfg(feature = "rehearsal")]

@@ -4,6 +4,7 @@ mod completions;
 mod down;
 mod graph;
 mod history;
+mod import;
 mod init;
 mod lint;
 mod output;
@@ -34,7 +35,8 @@ pub fn run(args: &Args) -> Result<Ending, Failure> {
         Command::Lint { rules } => lint::run(global, *rules),
         Command::Validate => validate::run(global),
         Command::Schema { markdown } => schema::run(*markdown),
-        Command::Init => init::run(global),
+        Command::Init(args) => init::run(global, args),
+        Command::Import(args) => setup::runtime(global)?.block_on(import::run(global, args)),
         Command::Rehearse { command } => rehearse::run(global, command),
         Command::Completions { shell } => completions::run(*shell),
     }

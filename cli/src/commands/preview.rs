@@ -88,7 +88,8 @@ fn format(global: &Global, args: &PreviewArgs) -> Result<PreviewFormat, Failure>
 async fn sections(world: &World, preview: &Preview, verdict: &Verdict) -> Result<Vec<Section>, Failure> {
     let cost = cost::compare(world, &preview.state, &world.platform.stack).await?;
     let warnings = section::manifest(&world.loaded.warnings);
-    Ok(warnings.into_iter().chain([section::policies(verdict), section::cost(&cost)]).collect())
+    let rest = [section::policies(verdict), section::cost(&cost)];
+    Ok(warnings.into_iter().chain(section::kept(&preview.plan)).chain(rest).collect())
 }
 
 fn json_form(world: &World, preview: &Preview, sections: &[Section]) -> Value {

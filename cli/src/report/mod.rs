@@ -4,6 +4,7 @@ pub mod cost;
 pub mod drift;
 mod human;
 mod json;
+pub mod kept;
 pub mod markdown;
 pub mod policy;
 pub mod rehearsal;

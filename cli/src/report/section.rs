@@ -9,10 +9,13 @@ use rayplat_resources::platform::{
 };
 use serde_json::Value;
 
-use super::style;
+use super::{kept, style};
 
 /// The key of what the manifest's checks say.
 const MANIFEST: &str = "warnings";
+
+/// The key of what stays as it stands.
+const KEPT: &str = "kept";
 
 /// The key of the prices.
 const COST: &str = "cost";
@@ -76,10 +79,10 @@ impl Item {
 
 impl Section {
     /// False where the terminal has it already, or does not need it: warnings stand above,
-    /// with the lines of the manifest; without changes nobody asks for prices.
+    /// with the lines of the manifest, and what is kept in the plan itself; without changes nobody asks for prices.
     pub fn in_text(&self, plan: &Plan) -> bool {
         match self.key {
-            MANIFEST => false,
+            MANIFEST | KEPT => false,
             COST => !plan.is_empty(),
             _ => true,
         }
@@ -157,6 +160,19 @@ pub fn policies(verdict: &Verdict) -> Section {
         table: None,
         json,
     }
+}
+
+/// What stays as it stands although the manifest wants it otherwise; none if nothing does.
+pub fn kept(plan: &Plan) -> Option<Section> {
+    let items: Vec<Item> =
+        plan.kept.iter().map(|kept| Item { level: None, name: kept.urn.to_string(), text: kept::line(kept) }).collect();
+    (!items.is_empty()).then(|| Section {
+        key: KEPT,
+        title: format!("Kept as it stands: {}", counted(items.len(), "field")),
+        items,
+        table: None,
+        json: serde_json::to_value(&plan.kept).unwrap_or_default(),
+    })
 }
 
 /// What it costs.

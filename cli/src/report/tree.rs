@@ -16,7 +16,7 @@ use rayplat_engine::{
 use serde_json::Value;
 
 use super::{
-    duration,
+    duration, kept,
     style::{self, Style},
 };
 use crate::setup::World;
@@ -76,6 +76,7 @@ impl Tree {
                 (0, _) => "Nothing to do.".to_owned(),
                 (count, _) => format!("Nothing to do: {count} resources are as the manifest says."),
             });
+            lines.extend(kept::lines(&plan.kept));
             return lines.join("\n");
         }
         let mut kinds: BTreeMap<&str, Vec<&Step>> = BTreeMap::new();
@@ -96,6 +97,7 @@ impl Tree {
             }
         }
         lines.extend(self.retained(plan));
+        lines.extend(kept::lines(&plan.kept));
         lines.push(String::new());
         lines.push(format!("{bold}{}{reset}", sentence(plan.summary())));
         let (expected, _) = plan.critical_path();

@@ -6,7 +6,7 @@ use rayplat_engine::stack::{Added, StackError};
 use super::{
     build::Builder,
     cluster::ClusterParts,
-    components::{Component, role},
+    components::{Component, Permissions, role},
     policies,
 };
 use crate::aws::{
@@ -48,7 +48,7 @@ pub(super) fn build(builder: &mut Builder<'_>, cluster: &ClusterParts) -> Result
         namespace: "velero",
         service_account: "velero-server",
         identity: spec.identity,
-        policy: policies::velero_policy(bucket.out.arn().expr(), key.out.arn().expr()),
+        policy: Permissions::Inline(policies::velero_policy(bucket.out.arn().expr(), key.out.arn().expr())),
     };
     let role = role(builder, cluster, &component)?;
     Ok(Some(BackupParts { bucket, role }))

@@ -80,8 +80,11 @@ impl Builder<'_> {
         &self.manifest.name
     }
 
-    /// An AWS-managed policy.
+    /// A policy by the name of an AWS-managed one, or by its ARN.
     pub fn managed_policy(&self, name: &str) -> String {
+        if name.starts_with("arn:") {
+            return name.to_owned();
+        }
         format!("arn:{}:iam::aws:policy/{name}", self.setting.partition)
     }
 

@@ -8,7 +8,7 @@ use rayplat_engine::{
 use super::{
     build::Builder,
     identity::Identity,
-    manifest::types::{self, LogType, Logs, Support},
+    manifest::types::{self, AuthenticationMode, LogType, Logs, Support},
     network::Network,
     policies,
 };
@@ -70,7 +70,7 @@ fn cluster(builder: &mut Builder<'_>, identity: &Identity, network: &Network) ->
             .into(),
             secrets_key_arn: identity.key_arn(builder),
             log_types: log_types(&spec.logs).into(),
-            authentication_mode: "API".into(),
+            authentication_mode: authentication_mode(spec.authentication_mode).into(),
             bootstrap_creator_admin: false.into(),
             deletion_protection: spec.deletion_protection.into(),
             bootstrap_self_managed_addons: false.into(),
@@ -85,6 +85,15 @@ fn cluster(builder: &mut Builder<'_>, identity: &Identity, network: &Network) ->
     // EKS would make the log group itself, without retention and encryption.
     builder.after(&cluster, identity.log_group.iter().map(|group| group.urn.clone()))?;
     Ok(cluster)
+}
+
+fn authentication_mode(mode: AuthenticationMode) -> String {
+    match mode {
+        AuthenticationMode::Api => "API",
+        AuthenticationMode::ApiAndConfigMap => "API_AND_CONFIG_MAP",
+        AuthenticationMode::ConfigMap => "CONFIG_MAP",
+    }
+    .to_owned()
 }
 
 fn support(support: Support) -> String {
@@ -110,6 +119,10 @@ fn log_types(logs: &Logs) -> Vec<String> {
 /// The caller and the manifest's admins may do everything, by explicit entries: the
 /// creator's silent bootstrap right cannot be seen or removed.
 fn access(builder: &mut Builder<'_>, cluster: &Added<Cluster>) -> Result<(), StackError> {
+    if builder.manifest.cluster.authentication_mode == AuthenticationMode::ConfigMap {
+        // EKS refuses entries then.
+        return Ok(());
+    }
     let caller = builder.setting.caller_arn.clone();
     let admins = builder.manifest.cluster.admins.clone();
     let others = admins.into_iter().filter(|admin| *admin != caller);

@@ -17,9 +17,11 @@ use super::{
     termination::{self, TerminationQueue},
 };
 use crate::aws::{
+    PolicyArn,
     eks_pod_identity_association::{PodIdentityAssociation, PodIdentityAssociationArgs},
     iam_role::{Role, RoleArgs},
     iam_role_policy::{RolePolicy, RolePolicyArgs},
+    iam_role_policy_attachment::{RolePolicyAttachment, RolePolicyAttachmentArgs},
 };
 
 pub(super) struct Components {
@@ -44,7 +46,15 @@ pub(super) struct Component<'a> {
     pub namespace: &'a str,
     pub service_account: &'a str,
     pub identity: Identity,
-    pub policy: Expr,
+    pub policy: Permissions,
+}
+
+/// What a component's role may do.
+pub(super) enum Permissions {
+    /// A document of ours, inside the role.
+    Inline(Expr),
+    /// Somebody else's policy, attached.
+    Attached(String),
 }
 
 /// The role of a component, with its policy, for its service account alone.
@@ -65,14 +75,18 @@ pub(super) fn role(
             tags: builder.tags().into(),
         },
     )?;
-    builder.stack.add::<RolePolicy>(
-        name,
-        RolePolicyArgs {
-            role: role.out.name().into(),
-            name: name.into(),
-            document: Input::expr(component.policy.clone()),
-        },
-    )?;
+    let of = role.out.name();
+    match &component.policy {
+        Permissions::Inline(document) => {
+            let document = Input::expr(document.clone());
+            builder.stack.add::<RolePolicy>(name, RolePolicyArgs { role: of.into(), name: name.into(), document })?;
+        }
+        Permissions::Attached(arn) => {
+            let policy_arn = PolicyArn::from(arn.as_str()).into();
+            let args = RolePolicyAttachmentArgs { role: of.into(), policy_arn };
+            builder.stack.add::<RolePolicyAttachment>(&format!("{name}-policy"), args)?;
+        }
+    }
     if component.identity == Identity::PodIdentity {
         builder.stack.add::<PodIdentityAssociation>(
             name,
@@ -101,7 +115,10 @@ fn autoscaler(builder: &mut Builder<'_>, cluster: &ClusterParts) -> Result<Optio
         namespace: "kube-system",
         service_account: "cluster-autoscaler",
         identity: spec.identity,
-        policy: Expr::Value(policies::autoscaler_policy(&manifest.name)),
+        policy: match &spec.policy_arn {
+            Some(arn) => Permissions::Attached(arn.clone()),
+            None => Permissions::Inline(Expr::Value(policies::autoscaler_policy(&manifest.name))),
+        },
     };
     role(builder, cluster, &component).map(Some)
 }
@@ -130,7 +147,7 @@ fn termination_handler(
         namespace: "kube-system",
         service_account: "aws-node-termination-handler",
         identity: spec.identity,
-        policy: queue.as_ref().map_or(Expr::Value(look), TerminationQueue::reader_policy),
+        policy: Permissions::Inline(queue.as_ref().map_or(Expr::Value(look), TerminationQueue::reader_policy)),
     };
     Ok((Some(role(builder, cluster, &component)?), queue))
 }

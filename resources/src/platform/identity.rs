@@ -53,27 +53,26 @@ pub(super) fn build(builder: &mut Builder<'_>, network: &Network) -> Result<Iden
         "cluster",
         "The control plane's role",
         &policies::trust_service("eks.amazonaws.com"),
-        &["AmazonEKSClusterPolicy"],
+        &builder.manifest.cluster.role_policies,
     )?;
     let node_role = role(
         builder,
         "node",
         "The nodes' role",
         &policies::trust_service("ec2.amazonaws.com"),
-        // No CNI policy: that belongs to the aws-node service account's own role.
-        &["AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonSSMManagedInstanceCore"],
+        &builder.manifest.cluster.node_role_policies,
     )?;
     let (node_group, node_group_rule) = security_group(builder, network)?;
     Ok(Identity { cluster_role, node_role, key, log_group, node_group, node_group_rule })
 }
 
-/// A role with AWS-managed policies.
+/// A role with policies: names of AWS-managed ones, or ARNs.
 pub(super) fn role(
     builder: &mut Builder<'_>,
     name: &str,
     description: &str,
     trust: &serde_json::Value,
-    managed: &[&str],
+    managed: &[impl AsRef<str>],
 ) -> Result<WithPolicies, StackError> {
     role_trusting(builder, name, "", description, trust.clone().into(), managed)
 }
@@ -87,7 +86,7 @@ pub(super) fn role_trusting(
     suffix: &str,
     description: &str,
     trust: Input<serde_json::Value>,
-    managed: &[&str],
+    managed: &[impl AsRef<str>],
 ) -> Result<WithPolicies, StackError> {
     let role = builder.stack.add::<Role>(
         name,
@@ -101,6 +100,7 @@ pub(super) fn role_trusting(
     let attachments = managed
         .iter()
         .map(|policy| {
+            let policy = policy.as_ref();
             let short = policy.rsplit('/').next().unwrap_or(policy);
             let added = builder.stack.add::<RolePolicyAttachment>(
                 &format!("{name}-{short}"),
@@ -117,7 +117,8 @@ pub(super) fn role_trusting(
 
 /// The platform's own key for secrets and logs, unless the manifest names one.
 fn key(builder: &mut Builder<'_>) -> Result<Option<Added<Key>>, StackError> {
-    if builder.manifest.cluster.secrets_key_arn.is_some() {
+    let spec = &builder.manifest.cluster;
+    if spec.secrets_key_arn.is_some() || !spec.secrets_encryption {
         return Ok(None);
     }
     let setting = builder.setting;

@@ -7,9 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::network::ResolvedNetwork;
 use super::types::{
-    Addon, Addons, AmiType, Autoscaler, Backup, Capacity, CapacityReservation, Cluster, Disk, Endpoint, Environment,
-    Fallback, Identity, LogType, Logs, Manifest, NodePool, NodeRepair, Oidc, Policy, Support, Taint, TaintEffect,
-    TerminationHandler, VolumeType, WarmPool,
+    Addon, Addons, AmiType, AuthenticationMode, Autoscaler, Backup, Capacity, CapacityReservation, Cluster, Disk,
+    Endpoint, Environment, Fallback, Identity, LogType, Logs, Manifest, NodePool, NodeRepair, Oidc, Policy, Support,
+    Taint, TaintEffect, TerminationHandler, VolumeType, WarmPool,
 };
 use super::versions;
 use crate::platform::instance_types::{self, Accelerator, Architecture};
@@ -349,7 +349,8 @@ impl Addons {
                 let mut configuration = addon_configuration(name);
                 merge(&mut configuration, given.configuration);
                 let version = given.version;
-                let identity = has_role(name).then(|| given.identity.unwrap_or(Identity::PodIdentity));
+                let identity =
+                    (has_role(name) && given.own_role).then(|| given.identity.unwrap_or(Identity::PodIdentity));
                 resolved.insert(name.to_owned(), ResolvedAddon { version, configuration, identity });
             }
         }
@@ -418,6 +419,17 @@ impl Default for Cluster {
             deletion_protection: false,
             zonal_shift: false,
             service_cidr: None,
+            authentication_mode: AuthenticationMode::default(),
+            secrets_encryption: true,
+            role_policies: vec!["AmazonEKSClusterPolicy".to_owned()],
+            // No CNI policy: that belongs to the aws-node service account's own role.
+            node_role_policies: [
+                "AmazonEKSWorkerNodePolicy",
+                "AmazonEC2ContainerRegistryPullOnly",
+                "AmazonSSMManagedInstanceCore",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
         }
     }
 }
@@ -452,7 +464,7 @@ impl Default for Fallback {
 
 impl Default for Addon {
     fn default() -> Self {
-        Self { enabled: true, version: None, configuration: Map::new(), identity: None }
+        Self { enabled: true, version: None, configuration: Map::new(), identity: None, own_role: true }
     }
 }
 

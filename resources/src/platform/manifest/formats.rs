@@ -94,6 +94,24 @@ pub static PRINCIPAL_ARN: Format = Format {
     example: "arn:aws:iam::111122223333:role/platform-team",
 };
 
+/// The ARN of an IAM policy.
+pub static POLICY_ARN: Format = Format {
+    pattern: "^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[0-9A-Za-z_+=,.@/-]+$",
+    matches: is_policy_arn,
+    expected: "the ARN of an IAM policy",
+    example: "arn:aws:iam::111122223333:policy/autoscaler",
+};
+
+/// The name of an AWS-managed policy, with its path, or the ARN of any.
+pub static POLICY: Format = Format {
+    pattern: "^[0-9A-Za-z_+=,.@/-]+$|^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/[0-9A-Za-z_+=,.@/-]+$",
+    matches: |text| {
+        is_policy_arn(text) || (!text.is_empty() && all(text, |c| alphanumeric(c) || "_+=,.@/-".contains(c)))
+    },
+    expected: "the name of an AWS-managed policy, or the ARN of a policy",
+    example: "service-role/AmazonEBSCSIDriverPolicy",
+};
+
 /// A node pool's name: a Kubernetes label value, and part of AWS names.
 pub static POOL_NAME: Format = Format {
     pattern: "^[a-z][a-z0-9-]{0,18}[a-z0-9]$|^[a-z]$",
@@ -169,7 +187,9 @@ pub static SCHEDULE: Format = Format {
 };
 
 /// Every form, for the check of a schema.
-pub static ALL: [&Format; 17] = [
+pub static ALL: [&Format; 19] = [
+    &POLICY_ARN,
+    &POLICY,
     &NAME,
     &REGION,
     &VPC_ID,
@@ -302,6 +322,16 @@ fn is_cidr(text: &str) -> bool {
     parts.len() == 4 && parts.into_iter().all(|part| number(part, 3)) && number(length, 2)
 }
 
+fn is_policy_arn(text: &str) -> bool {
+    let Some(("iam", "", account, resource)) = arn(text) else {
+        return false;
+    };
+    let name = resource.strip_prefix("policy/").unwrap_or_default();
+    (account == "aws" || is_account(account))
+        && !name.is_empty()
+        && all(name, |c| alphanumeric(c) || "_+=,.@/-".contains(c))
+}
+
 fn is_addon_version(text: &str) -> bool {
     let number = |text: &str| !text.is_empty() && all(text, digit);
     let Some((version, build)) = text.split_once("-eksbuild.") else {
@@ -348,7 +378,9 @@ mod tests {
 
     #[test]
     fn functions_refuse_what_patterns_refuse() {
-        let refused: [(&Format, &[&str]); 17] = [
+        let refused: [(&Format, &[&str]); 19] = [
+            (&POLICY_ARN, &["", "AmazonEKSClusterPolicy", "arn:aws:iam::1:policy/a", "arn:aws:iam::aws:policy/"]),
+            (&POLICY, &["", "a b", "arn:aws:iam::111122223333:role/a", "arn:aws:iam::aws:policy/"]),
             (&NAME, &["", "-a", "_a", "a b", "a.b", "é"]),
             (&REGION, &["", "us-east", "us-east-1a", "US-EAST-1", "us--1", "useast1", "-east-1"]),
             (&VPC_ID, &["vpc-", "vpc-0abc", "vpc-0ABCD123", "subnet-0abcd123", "vpc-0abcd1234ef56789g"]),

@@ -51,6 +51,14 @@ fn the_quickstart_resolves_to_its_defaults() {
                 "admins": [],
                 "deletion_protection": false,
                 "zonal_shift": false,
+                "authentication_mode": "api",
+                "secrets_encryption": true,
+                "role_policies": ["AmazonEKSClusterPolicy"],
+                "node_role_policies": [
+                    "AmazonEKSWorkerNodePolicy",
+                    "AmazonEC2ContainerRegistryPullOnly",
+                    "AmazonSSMManagedInstanceCore",
+                ],
             },
             "node_pools": {
                 "cpu": {

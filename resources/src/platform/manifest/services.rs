@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::formats;
 use super::pool_extras::Identity;
-use super::types::string;
+use super::types::{policy_arn, string};
 
 /// The cluster autoscaler.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -16,6 +16,10 @@ pub struct Autoscaler {
     pub enabled: bool,
     /// How its service account, kube-system/cluster-autoscaler, gets the credentials of its role.
     pub identity: Identity,
+    /// A policy of your own for its role, in place of the one that rayplat writes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "policy_arn")]
+    pub policy_arn: Option<String>,
 }
 
 /// The AWS node termination handler. Managed node groups drain Spot nodes by themselves: it is
@@ -63,7 +67,7 @@ pub struct Backup {
 
 impl Default for Autoscaler {
     fn default() -> Self {
-        Self { enabled: true, identity: Identity::Irsa }
+        Self { enabled: true, identity: Identity::Irsa, policy_arn: None }
     }
 }
 

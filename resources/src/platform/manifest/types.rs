@@ -132,6 +132,31 @@ pub struct Cluster {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "cidr")]
     pub service_cidr: Option<String>,
+    /// Who says who may enter: access entries, the ConfigMap aws-auth, or both. It can be
+    /// changed in this direction only: config_map, api_and_config_map, api.
+    pub authentication_mode: AuthenticationMode,
+    /// Whether Kubernetes secrets are encrypted with a key of KMS. Once on it cannot be taken
+    /// off.
+    pub secrets_encryption: bool,
+    /// The policies of the control plane's role: names of AWS-managed policies, or ARNs.
+    #[schemars(schema_with = "role_policies")]
+    pub role_policies: Vec<String>,
+    /// The policies of the nodes' role: names of AWS-managed policies, or ARNs.
+    #[schemars(schema_with = "role_policies")]
+    pub node_role_policies: Vec<String>,
+}
+
+/// Who says who may enter a cluster.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthenticationMode {
+    /// Access entries.
+    #[default]
+    Api,
+    /// Access entries and the ConfigMap aws-auth.
+    ApiAndConfigMap,
+    /// The ConfigMap aws-auth, which rayplat does not write.
+    ConfigMap,
 }
 
 /// What happens when a Kubernetes version's standard support ends.
@@ -423,6 +448,9 @@ pub struct Addon {
     /// Default: pod_identity.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity: Option<Identity>,
+    /// Whether vpc-cni and aws-ebs-csi-driver get an IAM role of their own. Without, they use the
+    /// nodes' role, which must have their policy. Default: true.
+    pub own_role: bool,
 }
 
 /// CloudWatch's periods (PutRetentionPolicy, API reference), in days.
@@ -471,6 +499,19 @@ fn kubernetes_version(_: &mut SchemaGenerator) -> Schema {
 
 fn kms_key_arn(_: &mut SchemaGenerator) -> Schema {
     string(&formats::KMS_KEY_ARN)
+}
+
+fn role_policies(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "items": string(&formats::POLICY),
+        "minItems": 1,
+        "uniqueItems": true,
+    })
+}
+
+pub(super) fn policy_arn(_: &mut SchemaGenerator) -> Schema {
+    string(&formats::POLICY_ARN)
 }
 
 fn addon_version(_: &mut SchemaGenerator) -> Schema {

@@ -70,6 +70,25 @@ pub const AFTER_HEAD: &[Case] = &[
         "addons: {coredns: {configuration: {a: .inf}}}\n",
         &["6:39: `a` must be a number that JSON can hold, not the number .inf"],
     ),
+    // What cannot be wanted together.
+    (
+        "cluster: {authentication_mode: config_map, admins: [\"arn:aws:iam::111122223333:role/a\"]}\n",
+        &["6:52: `admins` are access entries, which `authentication_mode: config_map` does not know"],
+    ),
+    (
+        "cluster: {secrets_encryption: false, secrets_key_arn: \"arn:aws:kms:us-east-1:111122223333:key/a\"}\n",
+        &["6:55: `secrets_key_arn` has no meaning while `secrets_encryption` is false"],
+    ),
+    (
+        "addons: {vpc-cni: {own_role: false}}\n",
+        &["6:30: vpc-cni uses the nodes' role, which has not got AmazonEKS_CNI_Policy"],
+    ),
+    (
+        "cluster: {node_role_policies: [a b]}\n",
+        &[
+            "6:32: `node_role_policies[0]` must be the name of an AWS-managed policy, or the ARN of a policy, not \"a b\"",
+        ],
+    ),
     // Enumerations and ranges.
     ("environment: prod\n", &["6:14: `environment` must be one of production, staging, dev, not \"prod\""]),
     ("environment:\n", &["6:1: `environment` must be one of production, staging, dev, not nothing"]),

@@ -177,7 +177,7 @@ fn cures_say_what_to_write() {
             "cluster: {kubernetes_version: \"1.33\"}",
             "write \"1.36\", or `support: extended` until 2027-07-29 ($0.60 an hour in place of $0.10, about $438 a month)",
         ),
-        ("autoscaler: {on: true}", "remove it; the keys here are `enabled`, `identity`"),
+        ("autoscaler: {on: true}", "remove it; the keys here are `enabled`, `identity`, `policy_arn`"),
         ("node_pools: {cpu: {max: \"10\"}}", "remove the quotes: 10"),
     ];
     for (text, cure) in cases {

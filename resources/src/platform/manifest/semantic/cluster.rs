@@ -7,7 +7,7 @@ use jiff::ToSpan;
 
 use super::super::defaults::has_role;
 use super::super::diagnostic::{Code, Diagnostic, nearest, quoted};
-use super::super::types::{Addons, Cluster, Identity, Support};
+use super::super::types::{Addons, AuthenticationMode, Cluster, Identity, Support};
 use super::super::versions::{self, EXTENDED_PRICE, Version};
 use super::Context;
 
@@ -62,10 +62,12 @@ pub fn check(context: &mut Context<'_>) {
     version(context, &cluster);
     endpoint(context, &cluster);
     key_region(context, &cluster);
+    exclusive(context, &cluster);
     service_cidr(context, &cluster);
     if let Some(addons) = context.section::<Addons>("/addons") {
         needed_addons(context, &addons);
         identities(context, &addons);
+        node_permissions(context, &cluster, &addons);
         component_identities(context, &addons);
     }
 }
@@ -130,7 +132,7 @@ fn identities(context: &mut Context<'_>, addons: &Addons) {
             );
             context.at_key(&format!("addons.{name}.identity"), found);
         } else if has_role(name) && !agent && given.map_or(by_default, |addon| addon.enabled) {
-            if identity == Some(Identity::Irsa) {
+            if identity == Some(Identity::Irsa) || given.is_some_and(|addon| !addon.own_role) {
                 continue;
             }
             let found = Diagnostic::error(
@@ -308,6 +310,47 @@ fn key_region(context: &mut Context<'_>, cluster: &Cluster) {
             format!("give a key of {region}, or remove the line for a key of the platform's own"),
         );
         context.at("cluster.secrets_key_arn", found);
+    }
+}
+
+/// What cannot be wanted together.
+fn exclusive(context: &mut Context<'_>, cluster: &Cluster) {
+    if cluster.authentication_mode == AuthenticationMode::ConfigMap && !cluster.admins.is_empty() {
+        let found = Diagnostic::error(
+            Code::Conflict,
+            "`admins` are access entries, which `authentication_mode: config_map` does not know",
+            "write `authentication_mode: api_and_config_map`, or enter them in the ConfigMap aws-auth",
+        );
+        context.at("cluster.admins", found);
+    }
+    if !cluster.secrets_encryption && cluster.secrets_key_arn.is_some() {
+        let found = Diagnostic::error(
+            Code::Conflict,
+            "`secrets_key_arn` has no meaning while `secrets_encryption` is false",
+            "write `secrets_encryption: true`, or remove `secrets_key_arn`",
+        );
+        context.at("cluster.secrets_key_arn", found);
+    }
+}
+
+/// An add-on without a role of its own needs its policy on the nodes' role.
+fn node_permissions(context: &mut Context<'_>, cluster: &Cluster, addons: &Addons) {
+    for (name, given, _) in addons.all() {
+        let policy = match name {
+            "vpc-cni" => "AmazonEKS_CNI_Policy",
+            "aws-ebs-csi-driver" => "service-role/AmazonEBSCSIDriverPolicy",
+            _ => continue,
+        };
+        let on_nodes = given.is_some_and(|addon| addon.enabled && !addon.own_role);
+        let last = |policy: &str| policy.rsplit('/').next().unwrap_or_default().to_owned();
+        if on_nodes && !cluster.node_role_policies.iter().any(|given| last(given) == last(policy)) {
+            let found = Diagnostic::error(
+                Code::Conflict,
+                format!("{name} uses the nodes' role, which has not got {policy}"),
+                format!("add {policy} to cluster.node_role_policies, or remove `own_role: false`"),
+            );
+            context.at(&format!("addons.{name}.own_role"), found);
+        }
     }
 }
 
