@@ -196,6 +196,11 @@ impl Bill<'_> {
         if capacity == "SPOT" && most > 0 {
             self.note("Spot changes with the market: from 90 % below the On-Demand price up to that price.".to_owned());
         }
+        if inputs["warm_pool"].is_object() {
+            self.note(
+                "A warm pool is not in the sums: its stopped nodes cost their disks, its running ones all.".to_owned(),
+            );
+        }
         self.disk(&group, item, desired, most);
     }
 
@@ -227,8 +232,15 @@ impl Bill<'_> {
             }
             Err(why) => self.unknown(group, what, why),
         }
-        if text(&disk["device_name"]) == "/dev/xvdb" {
-            self.note("The small system volume of Bottlerocket nodes is not in the sums.".to_owned());
+        // Bottlerocket's own volume, beside that of images and pods.
+        let system = template.map(|template| &template["system_disk"]).filter(|disk| disk.is_object()).cloned();
+        if let Some(system) = system {
+            let (size, kind) = (whole(&system["size_gb"]), text(&system["volume_type"]).to_owned());
+            let what = format!("{size} GiB {kind} of the system a node");
+            match self.volume(&system, size, &kind).map(Range::exactly) {
+                Ok(month) => self.line(group, what, month.times(desired), month.times(most)),
+                Err(why) => self.unknown(group, what, why),
+            }
         }
     }
 

@@ -107,6 +107,19 @@ fn several_types_and_a_fast_disk() {
     assert_eq!(bill.lines[1].now.to_string(), "28.00");
 }
 
+/// Two nodes of 20 GiB and a system volume of 4 GiB: 2 x 20 x 0.08 = 3.20, 2 x 4 x 0.08 = 0.64.
+#[test]
+fn a_second_volume_is_paid_and_a_warm_pool_is_named() {
+    let disk = |size: u32| json!({"size_gb": size, "volume_type": "gp3"});
+    let group = json!({"labels": {}, "scaling": {"desired": 2, "max": 2}, "capacity": "ON_DEMAND",
+        "instance_types": ["m6g.xlarge"], "warm_pool": {}});
+    let template = item("aws:ec2:LaunchTemplate", "w", json!({"disk": disk(20), "system_disk": disk(4)}), &[]);
+    let bill = of(&[template, item("aws:eks:NodeGroup", "w", group, &["aws:ec2:LaunchTemplate/w"])]);
+    let lines: Vec<String> = bill.lines[1..].iter().map(|line| line.now.to_string()).collect();
+    assert_eq!(lines, ["3.20", "0.64"]);
+    assert!(bill.notes.iter().any(|note| note.contains("warm pool is not in the sums")));
+}
+
 /// 0.045 x 730 = 32.85; 0.005 x 730 = 3.65; 2 x 0.01 x 730 = 14.60
 #[test]
 fn the_network_is_paid_by_the_hour() {
