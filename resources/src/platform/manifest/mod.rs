@@ -24,6 +24,7 @@ pub mod diagnostic;
 pub mod formats;
 pub mod markdown;
 mod pool_extras;
+pub mod pool_update;
 pub mod schema;
 mod semantic;
 mod services;
