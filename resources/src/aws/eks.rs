@@ -123,7 +123,9 @@ fn cure(code: &str) -> Option<&'static str> {
             "IAM is at a limit: wait some minutes, then run the same command again."
         }
         "PodEvictionFailure" => {
-            "Pods refuse to be evicted: look for a PodDisruptionBudget that allows no disruption (kubectl get pdb -A)."
+            "Pods would not leave their nodes: usually a PodDisruptionBudget allows no disruption (kubectl get pdb -A shows \
+             ALLOWED DISRUPTIONS 0). Give its workload one replica more or loosen it, and run the same command again; or \
+             write node_pools.NAME.update.force: true: then pods are removed whatever their budget says."
         }
         "Ec2SecurityGroupDeletionFailure" => {
             "The remote-access group is still in use: find the interfaces that hold it (EC2, network interfaces, by group)."

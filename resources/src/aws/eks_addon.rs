@@ -8,9 +8,11 @@ use aws_sdk_eks::{
 };
 use rayplat_engine::{
     context::{Ctx, Poll, Repeat},
-    error::ProviderError,
+    error::{ErrorClass, ProviderError},
     inputs, outputs,
+    plan::diff::{Change, structural},
     provider::{Action, Created, Current, Discovery, Marks, Observed, Provider, Reading, Recovered, ReplaceOrder},
+    value::Planned,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -19,6 +21,7 @@ use super::{
     Clients, ClusterName, RoleArn, Tags, all_tags, call, discovered,
     eks::{Of, failed, follow_update, from_tag_map, retag, split, tag_map},
     eks_lists::{addon_names, clusters_of_stack},
+    eks_versions::older,
     found, gone_is_ok, marks, ownership, users_tags, vanished,
 };
 
@@ -38,8 +41,12 @@ inputs! {
         pub cluster: ClusterName,
         /// E.g. `vpc-cni`.
         pub name: String,
-        /// `None`: the version that EKS takes for the cluster's; it is not compared then.
+        /// `None`: the version that EKS recommends for the cluster's; it is not compared then.
         pub version: Option<String>,
+        /// The cluster's Kubernetes version that the add-on's own follows, e.g. `1.35`: when it
+        /// changes, the add-on goes to what EKS recommends for it, and at no other time. `None`
+        /// where `version` is given.
+        pub kubernetes_version: Option<String>,
         /// Its configuration, by the add-on's own schema.
         pub configuration: Option<Value>,
         /// A role by Pod Identity.
@@ -137,6 +144,45 @@ impl Addon {
         Ok(())
     }
 
+    /// The version to be at. One that is not pinned follows the cluster's minor version only:
+    /// a newer recommendation for the same one is nobody's wish.
+    async fn version(
+        &self,
+        ctx: &Ctx,
+        from: &AddonInputs,
+        to: &AddonInputs,
+        standing: &str,
+    ) -> Result<String, ProviderError> {
+        if let Some(pinned) = &to.version {
+            return Ok(pinned.clone());
+        }
+        let (Some(_), Some(cluster)) = (&from.kubernetes_version, &to.kubernetes_version) else {
+            return Ok(standing.to_owned());
+        };
+        if from.kubernetes_version == to.kubernetes_version {
+            return Ok(standing.to_owned());
+        }
+        let answer = call(ctx, "eks", "DescribeAddonVersions", Repeat::Safe, || {
+            self.eks.describe_addon_versions().addon_name(&to.name).kubernetes_version(cluster).send()
+        })
+        .await?;
+        let offered = answer.addons().first().map(|addon| addon.addon_versions()).unwrap_or_default();
+        recommended(offered, cluster, standing).map(str::to_owned).ok_or_else(|| {
+            let message = format!("EKS has no version of the add-on {} for Kubernetes {cluster}", to.name);
+            ProviderError::new(ErrorClass::Invalid, message)
+                .hint(format!("Switch it off (addons.{}.enabled: false), or wait until EKS offers one.", to.name))
+        })
+    }
+
+    /// The version of the cluster, for an add-on of which nobody wrote down which one it follows.
+    async fn cluster_version(&self, ctx: &Ctx, cluster: &str) -> Result<Option<String>, ProviderError> {
+        let answer =
+            call(ctx, "eks", "DescribeCluster", Repeat::Safe, || self.eks.describe_cluster().name(cluster).send())
+                .await;
+        let cluster = found(answer)?.and_then(|answer| answer.cluster);
+        Ok(cluster.and_then(|cluster| cluster.version().map(str::to_owned)))
+    }
+
     /// EKS names the associations by ARN only: the rest is asked for.
     async fn pod_identity(
         &self,
@@ -154,6 +200,22 @@ impl Addon {
             service_account: association.service_account().unwrap_or_default().to_owned(),
             role_arn: association.role_arn().unwrap_or_default().into(),
         }))
+    }
+}
+
+/// The version that EKS recommends for a cluster's, or the one that stands if that is newer
+/// and fits as well.
+fn recommended<'v>(offered: &'v [types::AddonVersionInfo], cluster: &str, standing: &'v str) -> Option<&'v str> {
+    let fits = |version: &&types::AddonVersionInfo, default_only: bool| {
+        let of = version.compatibilities().iter().filter(|fit| fit.cluster_version() == Some(cluster));
+        of.into_iter().any(|fit| fit.default_version() || !default_only)
+    };
+    let stays = offered.iter().filter(|version| fits(version, false)).any(|v| v.addon_version() == Some(standing));
+    let default = offered.iter().find(|version| fits(version, true)).and_then(|version| version.addon_version());
+    match default {
+        Some(default) if stays && older(default, standing) => Some(standing),
+        Some(default) => Some(default),
+        None => stays.then_some(standing),
     }
 }
 
@@ -194,6 +256,13 @@ impl Provider for Addon {
     const REPLACE_ORDER: ReplaceOrder = ReplaceOrder::DeleteThenCreate;
     const CHANGES_ON_UPDATE: &'static [&'static str] = &["version"];
 
+    fn diff(&self, old: &Value, new: &Planned) -> Vec<Change> {
+        let mut changes = structural(old, new, Self::REPLACE_ON);
+        // Pinned: it follows nothing.
+        changes.retain(|change| change.path != "kubernetes_version" || change.new.is_some());
+        changes
+    }
+
     async fn create(&self, ctx: &Ctx, inputs: &AddonInputs) -> Result<Created<AddonOutputs>, ProviderError> {
         let id = format!("{}/{}", inputs.cluster, inputs.name);
         if ctx.resume().is_none() {
@@ -224,13 +293,17 @@ impl Provider for Addon {
             _ => addon,
         };
         let prior = &current.inputs;
+        let kubernetes_version = match (&prior.version, &prior.kubernetes_version) {
+            (None, None) => self.cluster_version(ctx, cluster).await?,
+            (_, follows) => follows.clone(),
+        };
         let configuration = addon.configuration_values().filter(|text| !text.trim().is_empty());
         // Not JSON (EKS takes YAML too): shown as the text that it is.
         let configuration =
             configuration.map(|text| serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned())));
-        // An update says `{}` where there is none.
+        let empty = |value: &Value| value.as_object().is_some_and(serde_json::Map::is_empty);
         let configuration =
-            configuration.filter(|found| prior.configuration.is_some() || *found != serde_json::json!({}));
+            configuration.filter(|found| !empty(found) || prior.configuration.as_ref().is_some_and(empty));
         let pod_identity = match self.pod_identity(ctx, cluster, &addon).await? {
             Some(found) if prior.pod_identity.is_some() => Some(found),
             // An association that somebody else made for an add-on without one is theirs.
@@ -241,6 +314,7 @@ impl Provider for Addon {
                 cluster: cluster.into(),
                 name: name.to_owned(),
                 version: prior.version.as_ref().and_then(|_| addon.addon_version().map(str::to_owned)),
+                kubernetes_version,
                 configuration,
                 pod_identity,
                 service_account_role_arn: addon.service_account_role_arn().map(RoleArn::from),
@@ -260,11 +334,16 @@ impl Provider for Addon {
         if from.tags != to.tags {
             retag(ctx, &self.eks, &current.outputs.arn, &from.tags, &to.tags).await?;
         }
-        let tags = to.tags.clone();
-        if (AddonInputs { tags: tags.clone(), ..from.clone() }) != (AddonInputs { tags, ..to.clone() }) {
-            // A version that was set and now is left to EKS stays as it is.
-            let version = to.version.clone().or_else(|| Some(current.outputs.version.clone()));
-            let configuration = to.configuration.clone().unwrap_or_else(|| serde_json::json!({}));
+        let addon = self.get(ctx, cluster, name).await?.ok_or_else(|| vanished(&current.id))?;
+        let standing = addon.addon_version().unwrap_or_default();
+        let version = self.version(ctx, from, to, standing).await?;
+        let settings = |inputs: &AddonInputs| {
+            (inputs.configuration.clone(), inputs.pod_identity.clone(), inputs.service_account_role_arn.clone())
+        };
+        if version != standing || settings(from) != settings(to) {
+            // An empty one takes off what there is; where there is none, nothing is said of it.
+            let taken_off = from.configuration.as_ref().map(|_| "{}".to_owned());
+            let configuration = to.configuration.as_ref().map(Value::to_string).or(taken_off);
             // Left out it stays; an empty text takes it off (terraform-provider-aws sends the same).
             let role = to.service_account_role_arn.as_ref().map(ToString::to_string);
             let role = role.or_else(|| from.service_account_role_arn.as_ref().map(|_| String::new()));
@@ -274,8 +353,8 @@ impl Provider for Addon {
                     .update_addon()
                     .cluster_name(cluster)
                     .addon_name(name)
-                    .set_addon_version(version.clone())
-                    .configuration_values(configuration.to_string())
+                    .addon_version(&version)
+                    .set_configuration_values(configuration.clone())
                     .set_service_account_role_arn(role.clone())
                     .set_pod_identity_associations(Some(associations(to.pod_identity.as_ref()).unwrap_or_default()))
                     .resolve_conflicts(ResolveConflicts::Overwrite)

@@ -13,16 +13,20 @@ use rayplat_engine::{
     context::{Ctx, Poll, Repeat},
     error::{ErrorClass, ProviderError},
     inputs, outputs,
-    provider::{Action, Created, Current, Discovery, Marks, Observed, Provider, Reading, Recovered, ReplaceOrder},
+    provider::{
+        Action, Created, Current, Discovery, Marks, Observed, Provider, Reading, Recovered, Refusal, ReplaceOrder,
+    },
+    value::Planned,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
     Clients, ClusterArn, ClusterName, IssuerUrl, KeyArn, RoleArn, SecurityGroupId, SubnetId, Tags, VpcId, all_tags,
     call, discovered,
     eks::{Of, failed, follow_update, from_tag_map, retag, tag_map},
     eks_lists::cluster_names,
-    found, gone_is_ok,
+    eks_versions, found, gone_is_ok,
     launch_template::same_members,
     marks, ownership, users_tags, vanished,
 };
@@ -104,6 +108,7 @@ outputs! {
 
 const CREATE: Duration = Duration::from_secs(540);
 const UPDATE: Duration = Duration::from_secs(180);
+const UPGRADE: Duration = Duration::from_secs(690);
 const DELETE: Duration = Duration::from_secs(150);
 const LIMIT: Duration = Duration::from_secs(40 * 60);
 
@@ -323,6 +328,18 @@ impl Provider for Cluster {
     const REFUSE_REPLACE: bool = true;
     const CHANGES_ON_UPDATE: &'static [&'static str] = &["version", "platform_version"];
 
+    fn refuse_update(&self, old: &Value, new: &Planned) -> Option<Refusal> {
+        eks_versions::refuse_cluster(old, new)
+    }
+
+    fn refuse_delete(&self, old: &Value) -> Option<Refusal> {
+        eks_versions::refuse_cluster_delete(old)
+    }
+
+    fn expected_change(&self, old: &Value, new: &Planned) -> Duration {
+        eks_versions::cluster_change(self.diff(old, new).iter().map(|change| change.path.as_str()))
+    }
+
     async fn create(&self, ctx: &Ctx, inputs: &ClusterInputs) -> Result<Created<ClusterOutputs>, ProviderError> {
         if ctx.resume().is_none() {
             self.send_create(ctx, inputs).await?;
@@ -364,9 +381,12 @@ impl Provider for Cluster {
         current: &Current<ClusterInputs, ClusterOutputs>,
         to: &ClusterInputs,
     ) -> Result<ClusterOutputs, ProviderError> {
-        ClusterUpdate { eks: &self.eks, ctx, name: &current.id, from: &current.inputs, to }
-            .run(current.outputs.arn.as_str())
-            .await?;
+        // As it stands now, at the end of whatever an earlier run had begun: what that has
+        // changed already is not asked for again.
+        let cluster = self.wait_active(ctx, &current.id, UPDATE).await?;
+        let from = observed(&cluster, &current.inputs);
+        let arn = cluster.arn().unwrap_or(current.outputs.arn.as_str());
+        ClusterUpdate { eks: &self.eks, ctx, name: &current.id, from: &from, to }.run(arn).await?;
         let cluster = self.get(ctx, &current.id).await?.ok_or_else(|| vanished(&current.id))?;
         Ok(outputs_of(&cluster))
     }
@@ -426,6 +446,10 @@ impl Provider for Cluster {
     }
 }
 
+/// Source: <https://github.com/aws/containers-roadmap/issues/2258>
+const ZONES: &str = "The control plane stays in the VPC and in the very Availability Zones that it was made in: give subnets of \
+                     those zones, or make a new cluster under another name.";
+
 /// A change in place: EKS takes one kind of change per call and one call at a time.
 struct ClusterUpdate<'a> {
     eks: &'a Client,
@@ -459,16 +483,14 @@ impl ClusterUpdate<'_> {
                 .set_subnet_ids(Some(to.subnet_ids.iter().map(ToString::to_string).collect()))
                 .set_security_group_ids(Some(to.security_group_ids.iter().map(ToString::to_string).collect()))
                 .build();
-            self.config("network", |request| request.resources_vpc_config(network.clone())).await?;
+            let changed = self.config("network", |request| request.resources_vpc_config(network.clone())).await;
+            changed.map_err(|error| if error.class == ErrorClass::Invalid { error.hint(ZONES) } else { error })?;
         }
         if from.authentication_mode != to.authentication_mode {
             let access = types::UpdateAccessConfigRequest::builder()
                 .authentication_mode(AuthenticationMode::from(to.authentication_mode.as_str()))
                 .build();
             self.config("access", |request| request.access_config(access.clone())).await?;
-        }
-        if from.support != to.support {
-            self.config("support", |request| request.upgrade_policy(support(&to.support))).await?;
         }
         if from.deletion_protection != to.deletion_protection {
             self.config("protection", |request| request.deletion_protection(to.deletion_protection)).await?;
@@ -478,7 +500,12 @@ impl ClusterUpdate<'_> {
             self.config("zonal shift", |request| request.zonal_shift_config(shift.clone())).await?;
         }
         self.encryption().await?;
-        self.version().await
+        self.version().await?;
+        // A version in extended support has no standard one: first to one that has.
+        if from.support != to.support {
+            self.config("support", |request| request.upgrade_policy(support(&to.support))).await?;
+        }
+        Ok(())
     }
 
     async fn config(
@@ -500,16 +527,10 @@ impl ClusterUpdate<'_> {
 
     async fn encryption(&self) -> Result<(), ProviderError> {
         let (from, to) = (&self.from.secrets_key_arn, &self.to.secrets_key_arn);
-        let key = match (from, to) {
-            (from, to) if from == to => return Ok(()),
-            (None, Some(key)) => key,
-            _ => {
-                return Err(ProviderError::new(
-                    ErrorClass::Invalid,
-                    "the key that encrypts Kubernetes secrets can be neither changed nor taken off",
-                )
-                .hint("Put the former key back into cluster.secrets_key_arn, or make a new cluster of another name."));
-            }
+        // That it goes from none to one was seen to at planning.
+        let key = match to {
+            Some(key) if from.as_ref() != Some(key) => key,
+            _ => return Ok(()),
         };
         let token = self.ctx.token(&format!("encryption {key}"));
         let answer = call(self.ctx, "eks", "AssociateEncryptionConfig", Repeat::Safe, || {
@@ -525,19 +546,12 @@ impl ClusterUpdate<'_> {
         if from == to {
             return Ok(());
         }
-        let minor = |version: &str| version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
-        if minor(to) != minor(from).map(|minor| minor + 1) {
-            return Err(ProviderError::new(
-                ErrorClass::Invalid,
-                format!("Kubernetes {from} cannot become {to} in one step: one minor version up at a time"),
-            )
-            .hint("Set cluster.kubernetes_version to the next minor version, run up, and repeat."));
-        }
-        let token = self.ctx.token(&format!("version {from} to {to}"));
+        // A failed update may be tried again: its token must not stand for this one.
+        let token = self.ctx.token(&format!("version {from} to {to} {}", self.ctx.now_ms()));
         let answer = call(self.ctx, "eks", "UpdateClusterVersion", Repeat::Safe, || {
             self.eks.update_cluster_version().name(self.name).version(to).client_request_token(&token).send()
         })
         .await?;
-        follow_update(self.ctx, self.eks, self.name, Of::Cluster, answer.update(), CREATE).await
+        follow_update(self.ctx, self.eks, self.name, Of::Cluster, answer.update(), UPGRADE).await
     }
 }

@@ -6,23 +6,26 @@ use aws_sdk_eks::{
     Client,
     types::{
         self, AmiTypes, CapacityTypes, LaunchTemplateSpecification, Nodegroup, NodegroupScalingConfig, NodegroupStatus,
-        NodegroupUpdateConfig, TaintEffect, UpdateLabelsPayload, UpdateTaintsPayload,
+        TaintEffect, UpdateLabelsPayload, UpdateTaintsPayload,
     },
 };
 use rayplat_engine::{
     context::{Ctx, Poll, Repeat},
     error::ProviderError,
     inputs, outputs,
-    provider::{Action, Created, Current, Discovery, Marks, Observed, Provider, Reading, Recovered},
+    plan::diff::Change,
+    provider::{Action, Created, Current, Discovery, Marks, Observed, Provider, Reading, Recovered, Refusal},
+    value::Planned,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use super::eks_node_group_options::{NodeRepair, RepairOverride, WarmPool};
 use super::{
     Clients, ClusterName, LaunchTemplateId, RoleArn, SubnetId, Tags, all_tags, call, discovered,
     eks::{Of, failed, follow_update, from_tag_map, retag, split, tag_map},
     eks_lists::{clusters_of_stack, node_group_names},
-    eks_node_group_options as options, found, gone_is_ok,
+    eks_node_group_options as options, eks_node_group_roll as roll, eks_versions, found, gone_is_ok,
     launch_template::same_members,
     marks, ownership, users_tags, vanished,
 };
@@ -77,8 +80,19 @@ inputs! {
         pub labels: BTreeMap<String, String>,
         /// Kubernetes taints.
         pub taints: Vec<Taint>,
-        /// How many nodes may be replaced at once in a rolling update, percent.
+        /// How many nodes may be replaced at once in a rolling update, percent; 0 where a number
+        /// is given.
         pub max_unavailable_percentage: u32,
+        /// How many, as a number of nodes.
+        pub max_unavailable: Option<u32>,
+        /// `MINIMAL`: terminate before launching. `None`: the other way round.
+        pub update_strategy: Option<String>,
+        /// Replace nodes even if pods do not let themselves be evicted.
+        pub force_update: bool,
+        /// E.g. `1.35`; `None`: as it is. Means nothing for an image of one's own.
+        pub kubernetes_version: Option<String>,
+        /// The AMI release, e.g. `1.35.3-20261112`; `None`: as it is.
+        pub ami_release: Option<String>,
         /// Tags.
         pub tags: Tags,
         /// Instances that wait, booted.
@@ -99,6 +113,10 @@ outputs! {
         pub status: String,
         /// Its Auto Scaling group.
         pub autoscaling_group: String,
+        /// Its nodes' Kubernetes version.
+        pub version: String,
+        /// Their AMI release.
+        pub release_version: String,
     }
 }
 
@@ -159,9 +177,8 @@ impl NodeGroup {
     async fn send_create(&self, ctx: &Ctx, inputs: &NodeGroupInputs, name: &str) -> Result<(), ProviderError> {
         let (token, tags) = (ctx.token("CreateNodegroup"), tag_map(&all_tags(ctx, &inputs.tags)));
         let template = template(inputs);
-        let update =
-            NodegroupUpdateConfig::builder().max_unavailable_percentage(number(inputs.max_unavailable_percentage));
-        let update = update.build();
+        let update = roll::update_config(inputs, false);
+        let (version, release) = roll::wanted(inputs);
         call(ctx, "eks", "CreateNodegroup", Repeat::Safe, || {
             self.eks
                 .create_nodegroup()
@@ -179,6 +196,8 @@ impl NodeGroup {
                 .update_config(update.clone())
                 .set_warm_pool_config(inputs.warm_pool.as_ref().map(|pool| options::warm_pool(Some(pool))))
                 .set_node_repair_config(inputs.node_repair.as_ref().map(|repair| options::node_repair(Some(repair))))
+                .set_version(version.clone())
+                .set_release_version(release.clone())
                 .set_tags(Some(tags.clone()))
                 .client_request_token(&token)
                 .send()
@@ -201,7 +220,7 @@ fn scaling(scaling: Scaling, desired: Option<u32>) -> NodegroupScalingConfig {
 }
 
 /// By id, never by name as well: EKS refuses both.
-fn template(inputs: &NodeGroupInputs) -> LaunchTemplateSpecification {
+pub(super) fn template(inputs: &NodeGroupInputs) -> LaunchTemplateSpecification {
     LaunchTemplateSpecification::builder().id(inputs.template_id.as_str()).version(&inputs.template_version).build()
 }
 
@@ -229,6 +248,8 @@ fn outputs_of(group: &Nodegroup) -> NodeGroupOutputs {
         arn: group.nodegroup_arn().unwrap_or_default().to_owned(),
         status: group.status().map_or("", NodegroupStatus::as_str).to_owned(),
         autoscaling_group: autoscaling.and_then(|group| group.name()).unwrap_or_default().to_owned(),
+        version: group.version().unwrap_or_default().to_owned(),
+        release_version: group.release_version().unwrap_or_default().to_owned(),
     }
 }
 
@@ -257,9 +278,7 @@ fn observed(group: &Nodegroup, prior: &NodeGroupInputs) -> NodeGroupInputs {
         taints.clone_from(&prior.taints);
     }
     let template = group.launch_template();
-    let config = group.update_config();
-    let unavailable = config.and_then(|config| config.max_unavailable_percentage());
-    NodeGroupInputs {
+    let mut observed = NodeGroupInputs {
         cluster: group.cluster_name().unwrap_or_default().into(),
         name_prefix: prior.name_prefix.clone(),
         role_arn: group.node_role().unwrap_or_default().into(),
@@ -272,17 +291,13 @@ fn observed(group: &Nodegroup, prior: &NodeGroupInputs) -> NodeGroupInputs {
         template_version: template.and_then(|t| t.version()).unwrap_or_default().to_owned(),
         labels: group.labels().map(|labels| labels.clone().into_iter().collect()).unwrap_or_default(),
         taints,
-        max_unavailable_percentage: match (config, unavailable) {
-            // Somebody set a number of nodes in place of a share.
-            (Some(_), None) => 0,
-            (_, unavailable) => {
-                unavailable.and_then(|p| u32::try_from(p).ok()).unwrap_or(prior.max_unavailable_percentage)
-            }
-        },
         tags: users_tags(&from_tag_map(group.tags())),
         warm_pool: options::warm_pool_of(group.warm_pool_config(), prior.warm_pool.as_ref()),
         node_repair: options::node_repair_of(group.node_repair_config()),
-    }
+        ..NodeGroupInputs::default()
+    };
+    roll::observe(group, prior, &mut observed);
+    observed
 }
 
 impl Provider for NodeGroup {
@@ -292,7 +307,20 @@ impl Provider for NodeGroup {
     const TYPE: &'static str = "aws:eks:NodeGroup";
     const REPLACE_ON: &'static [&'static str] =
         &["cluster", "name_prefix", "role_arn", "subnet_ids", "instance_types", "capacity", "ami_type", "template_id"];
-    const CHANGES_ON_UPDATE: &'static [&'static str] = &["status"];
+    const CHANGES_ON_UPDATE: &'static [&'static str] = &["status", "version", "release_version"];
+
+    fn diff(&self, old: &Value, new: &Planned) -> Vec<Change> {
+        roll::diff(old, new, Self::REPLACE_ON)
+    }
+
+    fn refuse_update(&self, old: &Value, new: &Planned) -> Option<Refusal> {
+        let follows = self.diff(old, new).iter().any(|change| change.path == "kubernetes_version");
+        follows.then(|| eks_versions::refuse_node_group(old, new)).flatten()
+    }
+
+    fn expected_change(&self, old: &Value, new: &Planned) -> Duration {
+        roll::expected(old, &self.diff(old, new), new)
+    }
 
     async fn create(&self, ctx: &Ctx, inputs: &NodeGroupInputs) -> Result<Created<NodeGroupOutputs>, ProviderError> {
         let name = ctx.unique_name(&inputs.name_prefix, 63);
@@ -336,12 +364,14 @@ impl Provider for NodeGroup {
         current: &Current<NodeGroupInputs, NodeGroupOutputs>,
         to: &NodeGroupInputs,
     ) -> Result<NodeGroupOutputs, ProviderError> {
-        let change = GroupUpdate { eks: &self.eks, ctx, id: &current.id, from: &current.inputs, to };
-        if change.from.tags != to.tags {
-            retag(ctx, &self.eks, &current.outputs.arn, &change.from.tags, &to.tags).await?;
+        // As it stands now, at the end of whatever an earlier run had begun.
+        let group = self.wait_active(ctx, &current.id, UPDATE).await?;
+        let from = observed(&group, &current.inputs);
+        if from.tags != to.tags {
+            retag(ctx, &self.eks, group.nodegroup_arn().unwrap_or_default(), &from.tags, &to.tags).await?;
         }
-        change.config().await?;
-        change.template().await?;
+        GroupUpdate { eks: &self.eks, ctx, id: &current.id, from: &from, to }.config().await?;
+        roll::roll(ctx, &self.eks, &current.id, (&from, to), &group).await?;
         Ok(outputs_of(&self.wait_active(ctx, &current.id, UPDATE).await?))
     }
 
@@ -428,9 +458,7 @@ impl GroupUpdate<'_> {
         let sizes = (from.scaling != to.scaling).then(|| scaling(to.scaling, self.desired()));
         let labels = (from.labels != to.labels).then(|| label_delta(&from.labels, &to.labels));
         let taints = (from.taints != to.taints).then(|| taint_delta(&from.taints, &to.taints));
-        let rolling = (from.max_unavailable_percentage != to.max_unavailable_percentage).then(|| {
-            NodegroupUpdateConfig::builder().max_unavailable_percentage(number(to.max_unavailable_percentage)).build()
-        });
+        let rolling = roll::new_config(from, to);
         let warm = (from.warm_pool != to.warm_pool).then(|| options::warm_pool(to.warm_pool.as_ref()));
         let repair = (from.node_repair != to.node_repair).then(|| options::node_repair(to.node_repair.as_ref()));
         let same = sizes.is_none() && labels.is_none() && taints.is_none() && rolling.is_none();
@@ -464,21 +492,6 @@ impl GroupUpdate<'_> {
         let outside = !(to.min..=to.max).contains(&from.desired);
         (from.desired != to.desired || outside || from.min < to.min || from.max > to.max)
             .then(|| to.desired.clamp(to.min, to.max))
-    }
-
-    async fn template(&self) -> Result<(), ProviderError> {
-        if self.from.template_version == self.to.template_version {
-            return Ok(());
-        }
-        let (cluster, name) = split(self.id);
-        let token = self.ctx.token(&format!("template version {}", self.to.template_version));
-        let template = template(self.to);
-        let answer = call(self.ctx, "eks", "UpdateNodegroupVersion", Repeat::Safe, || {
-            let request = self.eks.update_nodegroup_version().cluster_name(cluster).nodegroup_name(name);
-            request.launch_template(template.clone()).client_request_token(&token).send()
-        })
-        .await?;
-        follow_update(self.ctx, self.eks, cluster, Of::NodeGroup(name), answer.update(), CREATE).await
     }
 }
 

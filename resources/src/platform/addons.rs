@@ -42,7 +42,16 @@ pub(super) fn after_nodes(
     for name in names.iter().filter(|name| !early.contains(&name.as_str())) {
         if let Some(added) = addon(builder, cluster, name)? {
             let open = pools.values().filter(|pool| pool.open).map(|pool| pool.primary.urn.clone());
-            builder.after(&added, open)?;
+            for node_group in open {
+                builder.stack.after_create(&added.urn, &node_group)?;
+            }
+            // In an upgrade it is the other way round: control plane, add-ons, nodes.
+            // Source: <https://docs.aws.amazon.com/eks/latest/userguide/update-cluster.html>
+            for pool in pools.values() {
+                for node_group in [Some(&pool.primary), pool.fallback.as_ref()].into_iter().flatten() {
+                    builder.stack.after_update(&node_group.urn, &added.urn)?;
+                }
+            }
         }
     }
     Ok(())
@@ -60,12 +69,15 @@ fn addon(builder: &mut Builder<'_>, cluster: &ClusterParts, name: &str) -> Resul
         (Some((_, role)), Some(Identity::Irsa)) => irsa = role.role.out.arn().into(),
         _ => {}
     }
+    // Not the cluster's output: any update of the cluster would leave that unknown.
+    let follows = spec.version.is_none().then(|| builder.manifest.cluster.kubernetes_version.clone());
     let added = builder.stack.add::<Addon>(
         name,
         AddonArgs {
             cluster: cluster.cluster.out.name().into(),
             name: name.into(),
             version: spec.version.clone().into(),
+            kubernetes_version: follows.into(),
             configuration: configuration.into(),
             pod_identity,
             service_account_role_arn: irsa,

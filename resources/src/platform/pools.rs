@@ -101,7 +101,13 @@ pub(super) fn node_groups(
                     template_version: template.out.latest_version().into(),
                     labels: labels.clone().into(),
                     taints: taints(pool).into(),
-                    max_unavailable_percentage: 33.into(),
+                    max_unavailable_percentage: pool.update.share().into(),
+                    max_unavailable: pool.update.max_unavailable.into(),
+                    update_strategy: pool.update.strategy_name().into(),
+                    force_update: pool.update.force.into(),
+                    // Not the cluster's output: any update of the cluster would leave that unknown.
+                    kubernetes_version: Some(manifest.cluster.kubernetes_version.clone()).into(),
+                    ami_release: pool.ami_release.clone().into(),
                     tags: builder.tags().into(),
                     // On-Demand only, so that a fallback beside its Spot group has none.
                     warm_pool: pool.warm_pool.as_ref().map(warm_pool).into(),

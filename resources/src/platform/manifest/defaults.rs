@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use super::network::ResolvedNetwork;
 use super::types::{
     Addon, Addons, AmiType, AuthenticationMode, Autoscaler, Backup, Capacity, CapacityReservation, Cluster, Disk,
-    Endpoint, Environment, Fallback, Identity, LogType, Logs, Manifest, NodePool, NodeRepair, Oidc, Policy, Support,
-    Taint, TaintEffect, TerminationHandler, VolumeType, WarmPool,
+    Endpoint, Environment, Fallback, Identity, LogType, Logs, Manifest, NodePool, NodeRepair, Oidc, Policy, PoolUpdate,
+    Support, Taint, TaintEffect, TerminationHandler, VolumeType, WarmPool,
 };
 use super::versions;
 use crate::platform::instance_types::{self, Accelerator, Architecture};
@@ -66,6 +66,10 @@ pub struct ResolvedPool {
     pub max: u32,
     /// The AMI type.
     pub ami: AmiType,
+    /// The AMI's release, if it is pinned.
+    pub ami_release: Option<String>,
+    /// How nodes are replaced.
+    pub update: PoolUpdate,
     /// The root volume.
     pub disk: ResolvedDisk,
     /// Kubernetes labels.
@@ -211,6 +215,8 @@ impl NodePool {
             desired,
             max,
             ami: self.ami.unwrap_or_else(|| ami(architecture, accelerator)),
+            ami_release: self.ami_release.clone(),
+            update: self.update.clone(),
             disk: disk.resolve(accelerated),
             labels: self.labels.clone(),
             taints: self.taints.clone().unwrap_or_else(|| taints(accelerator)),

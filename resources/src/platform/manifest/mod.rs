@@ -25,6 +25,7 @@ pub mod formats;
 pub mod markdown;
 pub mod network;
 mod pool_extras;
+pub mod pool_update;
 pub mod schema;
 mod semantic;
 mod services;

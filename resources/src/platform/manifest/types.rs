@@ -16,6 +16,7 @@ pub use super::pool_extras::{
     CapacityReservation, Identity, NodeRepair, RepairAction, RepairOverride, WarmPool, WarmState,
 };
 use super::pool_extras::{cidr, image_id, pool_subnet_ids};
+pub use super::pool_update::{PoolUpdate, UpdateStrategy};
 pub use super::services::{Autoscaler, Backup, TerminationHandler, TerminationMode};
 
 /// A Ray platform on Amazon EKS, as `rayplat` provisions it.
@@ -254,6 +255,13 @@ pub struct NodePool {
     /// The EKS AMI type. Default: Amazon Linux 2023 for the instance types' architecture and GPU.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ami: Option<AmiType>,
+    /// The release of the AMI, to pin it or to roll the nodes to a newer one: 1.35.3-20261112.
+    /// Default: the newest when the nodes get a Kubernetes version, and that one until then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 60))]
+    pub ami_release: Option<String>,
+    /// How nodes are replaced.
+    pub update: PoolUpdate,
     /// The root volume.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disk: Option<Disk>,

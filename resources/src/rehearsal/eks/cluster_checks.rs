@@ -64,6 +64,11 @@ pub(super) fn network(account: &Account, subnet_ids: &[String], group_ids: &[Str
     Ok(vpc)
 }
 
+/// The zones of subnets.
+pub(super) fn zones(account: &Account, subnet_ids: &[String]) -> BTreeSet<String> {
+    subnet_ids.iter().filter_map(|id| account.ec2.subnets.get(id)).map(|subnet| subnet.zone.clone()).collect()
+}
+
 /// Endpoint access as asked, over what stands.
 pub(super) fn endpoint_access(
     vpc_config: &Value,

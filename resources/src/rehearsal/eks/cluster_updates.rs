@@ -142,6 +142,15 @@ fn vpc_change(account: &Account, cluster: &Cluster, vpc_config: &Value) -> Resul
             network.vpc_id
         )));
     }
+    let (zones, made_in) = (checks::zones(account, &subnet_ids), checks::zones(account, &network.subnet_ids));
+    if zones != made_in {
+        let list = |zones: &std::collections::BTreeSet<String>| zones.iter().cloned().collect::<Vec<_>>().join(",");
+        return Err(invalid_parameter(format!(
+            "Provided subnets belong to the AZs '{}'. But they should be from the exact set of AZs '{}' in which subnets were provided during cluster creation.",
+            list(&zones),
+            list(&made_in)
+        )));
+    }
     if subnet_ids == network.subnet_ids && security_group_ids == network.security_group_ids {
         return Err(no_change("resourcesVpcConfig"));
     }

@@ -311,6 +311,9 @@ pub(super) enum NodegroupChange {
         security_group_ids: Vec<String>,
         /// Set when the new nodes will never join.
         doomed: Option<Issue>,
+        /// Pods that cannot be evicted do not stop it.
+        #[serde(default)]
+        force: bool,
     },
 }
 

@@ -8,8 +8,8 @@ use super::durations;
 use super::launch;
 use super::model::{Cluster, Nodegroup, NodegroupChange, Running, Status};
 use super::nodegroup_checks as checks;
-use super::nodegroups::release_version;
-use super::params::{self, in_use, invalid_parameter, invalid_request, required, structure, text, texts};
+use super::nodegroups::asked_release;
+use super::params::{self, flag, in_use, invalid_parameter, invalid_request, required, structure, text, texts};
 use super::updates::Update;
 use super::{machines, user_data, versions, warm_pools};
 
@@ -134,8 +134,7 @@ pub(super) fn version(account: &mut Account, params: &Value) -> Result<Value, Ap
         let launch = launch(account, params, group)?;
         warm_pools::market(launch.as_ref(), &group.capacity_type)?;
         let same_template = launch.as_ref().map(|it| &it.template) == group.launch_template.as_ref();
-        let release = text(params, "releaseVersion").map(str::to_owned);
-        let release_version = release.unwrap_or_else(|| release_version(&version));
+        let release_version = asked_release(params, &version)?;
         record.push(("Version", version.clone()));
         record.push(("ReleaseVersion", release_version.clone()));
         if let Some(launch) = launch.as_ref().filter(|_| !same_template) {
@@ -157,6 +156,7 @@ pub(super) fn version(account: &mut Account, params: &Value) -> Result<Value, Ap
             takes: roll_duration(group),
             change: NodegroupChange::Version {
                 doomed: user_data::problem(&group.ami_type, user_data),
+                force: flag(params, "force")?.unwrap_or(false),
                 security_group_ids: checks::security_groups(account, cluster, launch.as_ref())?,
                 launch_template: launch.map(|it| it.template),
                 effective_types,

@@ -65,7 +65,7 @@ fn checked(account: &Account, params: &Value, cluster: &Cluster, name: &str) -> 
         status: Status::Creating,
         due_ms: None,
         running: None,
-        release_version: release_version(&version),
+        release_version: asked_release(params, &version)?,
         version,
         capacity_type: capacity_type.to_owned(),
         warm_pool: warm_pools::warm_pool(params, None, &machines.ami_type, capacity_type)?,
@@ -165,7 +165,20 @@ fn node_version(params: &Value, cluster: &Cluster) -> Result<String, ApiError> {
     }
 }
 
-/// The AMI release of a version.
+/// The AMI release that a request asks for, or the newest of the version.
+pub(super) fn asked_release(params: &Value, version: &str) -> Result<String, ApiError> {
+    let Some(asked) = text(params, "releaseVersion") else { return Ok(release_version(version)) };
+    // Bottlerocket counts its own versions.
+    let of_kubernetes = asked.starts_with("1.") && asked.split('-').nth(1).is_some_and(|day| day.len() == 8);
+    if of_kubernetes && !asked.starts_with(&format!("{version}.")) {
+        return Err(invalid_parameter(format!(
+            "Requested release version {asked} is not valid for kubernetes version {version}."
+        )));
+    }
+    Ok(asked.to_owned())
+}
+
+/// The newest AMI release of a version.
 pub(super) fn release_version(version: &str) -> String {
     let patch = versions::find(version).map_or(version, |it| it.patch);
     format!("{patch}-20261112")

@@ -86,7 +86,8 @@ fn end_nodegroup_update(account: &mut Account, cluster_name: &str, name: &str) {
         }
         issue
     });
-    let failure = failure.or(doomed);
+    let forced = matches!(running.change, NodegroupChange::Version { force: true, .. });
+    let failure = failure.filter(|issue| !(forced && issue.code == "PodEvictionFailure")).or(doomed);
     if let Some(update) = group.updates.get_mut(&running.update_id) {
         update.end(failure.clone());
     }
@@ -123,6 +124,7 @@ fn apply(account: &mut Account, cluster_name: &str, name: &str, change: Nodegrou
             effective_types,
             security_group_ids,
             doomed: _,
+            force: _,
         } => {
             group.version = version;
             group.release_version = release_version;

@@ -35,6 +35,29 @@ pub const AFTER_HEAD: &[Case] = &[
     ("tags: &t {a: b}\ncluster:\n  <<: *t\n", &["8:3: merge keys (`<<`) have no meaning in a manifest"]),
     ("tags: &t\n  a: *t\n", &["7:6: this alias stands inside the value that it names, which would never end"]),
     ("environment: !mine dev\n", &["6:14: the tag \"!mine\" has no meaning in a manifest"]),
+    // Versions that do not go together, and updates said twice.
+    (
+        "addons: {kube-proxy: {version: v1.36.1-eksbuild.2}}\n",
+        &["6:32: kube-proxy v1.36.1-eksbuild.2 is newer than the control plane, Kubernetes 1.35"],
+    ),
+    (
+        "addons: {kube-proxy: {version: v1.31.14-eksbuild.2}}\n",
+        &[
+            "6:32: kube-proxy v1.31.14-eksbuild.2 is more than three minor versions behind the control plane, Kubernetes 1.35",
+        ],
+    ),
+    (
+        "node_pools: {cpu: {ami_release: 1.34.5-20261112}}\n",
+        &["6:33: the AMI release 1.34.5-20261112 is not of Kubernetes 1.35, the cluster's version"],
+    ),
+    (
+        "node_pools: {cpu: {update: {max_unavailable: 1, max_unavailable_percentage: 50}}}\n",
+        &["6:49: `max_unavailable` and `max_unavailable_percentage` say the same thing twice"],
+    ),
+    (
+        "node_pools: {cpu: {update: {force: maybe}}}\n",
+        &["6:36: `force` must be true or false, not the string \"maybe\""],
+    ),
     // Unknown keys.
     ("node_pool: {}\n", &["6:1: there is no key `node_pool` in a manifest"]),
     ("ray: {}\n", &["6:1: there is no key `ray` in a manifest"]),

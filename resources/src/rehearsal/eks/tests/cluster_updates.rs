@@ -108,6 +108,10 @@ fn one_kind_of_change_in_a_call() {
 #[test]
 fn every_setting_can_be_changed() {
     let mut rig = Rig::with_cluster();
+    let others = json!({"name": "ray", "resourcesVpcConfig": {"subnetIds": ["subnet-2", "subnet-3"]}});
+    rig.refused("UpdateClusterConfig", others, "InvalidParameterException", "from the exact set of AZs");
+    let zone = rig.account.ec2.subnets["subnet-1"].zone.clone();
+    rig.account.ec2.subnets.get_mut("subnet-3").unwrap().zone = zone;
     for (change, pointer, expected) in [
         (
             json!({"resourcesVpcConfig": {"endpointPublicAccess": true, "publicAccessCidrs": ["1.2.3.4/32"]}}),
