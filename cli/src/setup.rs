@@ -17,6 +17,7 @@ use rayplat_engine::{
     provider::Registry,
     retry::RetryPolicy,
     store::{Checkpoint, StateStore},
+    urn::Urn,
 };
 use rayplat_resources::{
     aws::{self, Clients, Connect, tls_certificate},
@@ -188,7 +189,12 @@ pub async fn open(global: &Global, access: Access, command: &str) -> Result<Worl
     let engine = Engine::new(registry(&clients, rehearsal.as_ref()), store, options).by(who());
     // The state's binding is checked before anything else is read.
     let state = engine.state(&loaded.manifest.name).await?;
-    let caller_arn = aws::resolve_principal(&clients, &identity).await?;
+    // Who made the platform keeps its entry: another role that previews or deploys, as in CI,
+    // must not take it over.
+    let caller_arn = match recorded_caller(&state) {
+        Some(arn) => arn,
+        None => aws::resolve_principal(&clients, &identity).await?,
+    };
     let zones = zones(&clients, &loaded, &state).await?;
     let setting = Setting { partition: identity.partition, account: identity.account, region, caller_arn, zones };
     let platform = platform::build_from(&loaded.manifest, &setting, &source::find(&global.file))?;
@@ -214,6 +220,12 @@ async fn zones(clients: &Clients, loaded: &Loaded, state: &Checkpoint) -> Result
 
 fn standing(state: &Checkpoint) -> Standing {
     Standing::of(state.objects.values().filter(|object| !object.deposed).map(|object| object.urn.as_str()))
+}
+
+/// The principal of the access entry that the platform's maker has.
+fn recorded_caller(state: &Checkpoint) -> Option<String> {
+    let urn = Urn::new("aws:eks:AccessEntry", "caller").ok()?;
+    Some(state.current(&urn)?.inputs.get("principal_arn")?.as_str()?.to_owned())
 }
 
 /// What is asked for must be one place.
