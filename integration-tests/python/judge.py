@@ -555,6 +555,8 @@ def judge_groups(node_role):
     addon = dict(clusterName="judge", addonName="vpc-cni")
     eks.create_addon(**addon, configurationValues=json.dumps({"env": {"ENABLE_PREFIX_DELEGATION": "true"}}))
     until("vpc-cni", lambda: eks.describe_addon(**addon)["addon"]["status"] == "ACTIVE")
+    offered = eks.describe_addon_versions(addonName="vpc-cni", kubernetesVersion="1.35")["addons"]
+    check([entry["addonName"] for entry in offered] == ["vpc-cni"] and offered[0]["addonVersions"], "add-on versions")
     group = dict(clusterName="judge", nodegroupName="group")
     refused("ResourceNotFoundException", eks.describe_nodegroup, **group)
     params = dict(**group, nodeRole=node_role, subnets=SUBNETS, instanceTypes=["m6g.large"], amiType="AL2023_ARM_64_STANDARD",
