@@ -1,7 +1,7 @@
 //! Elastic addresses.
 //! API: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AllocateAddress.html>
 //!
-//! `AllocateAddress` has neither a client token nor a name: see [`super::ec2::recovered`].
+//! `AllocateAddress` has neither a client token nor a name: see `super::ec2::recovered`.
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 //! API: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateInternetGateway.html>
 //!
 //! `CreateInternetGateway` has neither a client token nor a name: see
-//! [`super::ec2::recovered`].
+//! `super::ec2::recovered`.
 
 use std::time::Duration;
 

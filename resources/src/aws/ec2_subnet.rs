@@ -1,6 +1,6 @@
 //! Subnets. API: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSubnet.html>
 //!
-//! `CreateSubnet` has neither a client token nor a name: see [`super::ec2::recovered`].
+//! `CreateSubnet` has neither a client token nor a name: see `super::ec2::recovered`.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! VPCs. API: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpc.html>
 //!
-//! `CreateVpc` has neither a client token nor a name: see [`super::ec2::recovered`].
+//! `CreateVpc` has neither a client token nor a name: see `super::ec2::recovered`.
 
 use std::time::Duration;
 

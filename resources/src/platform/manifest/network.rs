@@ -39,7 +39,7 @@ pub struct CreateNetwork {
     /// gateway costs a third, but takes every zone's way out with it when its own zone fails.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nat_gateways: Option<NatGateways>,
-    /// AWS services that are reached inside the VPC. Default: [s3], which is free and spares NAT
+    /// AWS services that are reached inside the VPC. Default: `[s3]`, which is free and spares NAT
     /// the images' layers.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "vpc_endpoints")]

@@ -1,7 +1,7 @@
 //! A plan as a document in the shape of `terraform show -json PLAN`, with Terraform's
 //! resource types and attribute names: what policies written for Terraform read.
 //!
-//! One file a service, one line a kind in [`mapping`]. Shape:
+//! One file a service, one line a kind in `mapping`. Shape:
 //! <https://developer.hashicorp.com/terraform/internals/json-format>; names: the pages of
 //! the AWS provider, <https://registry.terraform.io/providers/hashicorp/aws/latest/docs>.
 
