@@ -45,8 +45,6 @@ pub struct Clients {
     pub sqs: aws_sdk_sqs::Client,
     /// Event rules.
     pub events: aws_sdk_eventbridge::Client,
-    /// What carries which tags.
-    pub tagging: aws_sdk_resourcegroupstagging::Client,
     /// The price list, which is served in three regions only.
     pub pricing: aws_sdk_pricing::Client,
     /// E.g. `us-east-1`.
@@ -93,7 +91,6 @@ impl Clients {
             autoscaling: aws_sdk_autoscaling::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
             events: aws_sdk_eventbridge::Client::new(&config),
-            tagging: aws_sdk_resourcegroupstagging::Client::new(&config),
             pricing: aws_sdk_pricing::Client::from_conf(
                 aws_sdk_pricing::config::Builder::from(&config).region(aws_config::Region::new(PRICING_REGION)).build(),
             ),
