@@ -70,7 +70,8 @@ pub struct Global {
     #[arg(long, global = true, value_name = "URL")]
     pub endpoint_url: Option<String>,
     /// The state's folder; default: .rayplat/state beside the manifest. In a
-    /// rehearsal, the folder of state and account; default: .rayplat/rehearsal.
+    /// rehearsal, the folder of state and account; default:
+    /// .rayplat/rehearsal/MANIFEST.
     /// Or a place in S3, for several people or runners:
     /// s3://BUCKET/PREFIX[?region=REGION&kms_key_id=KEY]
     #[arg(long, global = true, value_name = "DIR|s3://...", env = "RAYPLAT_STATE", hide_env_values = true)]

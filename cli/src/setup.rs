@@ -122,8 +122,14 @@ pub fn state_folder(global: &Global) -> PathBuf {
         (Some(folder), false) => folder.clone(),
         (Some(folder), true) => folder.join("state"),
         (None, false) => folder(global).join("state"),
-        (None, true) => folder(global).join("rehearsal").join("state"),
+        (None, true) => folder(global).join("rehearsal").join(stem(global)).join("state"),
     }
+}
+
+/// The manifest's file name without its ending: each manifest of a folder is rehearsed on an
+/// account of its own.
+fn stem(global: &Global) -> &Path {
+    Path::new(global.file.file_stem().unwrap_or(global.file.as_os_str()))
 }
 
 /// May the command begin a state?
@@ -294,7 +300,7 @@ pub fn seed_network(account: &Rehearsal, loaded: &Loaded) -> Result<(), Failure>
     let seeded = account.with_account(|account| ec2::seed_network(account, Some(vpc_id), &subnets, "10.0.0.0/16"));
     seeded.map(drop).map_err(|message| Failure::Usage {
         message: format!("the rehearsal account cannot have this network: {message}"),
-        hint: "Another manifest was rehearsed here with these names: delete .rayplat/rehearsal and start anew."
+        hint: "Another manifest was rehearsed here with these names: delete its folder in .rayplat/rehearsal and start anew."
             .to_owned(),
     })
 }

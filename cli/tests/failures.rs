@@ -10,7 +10,7 @@ use rayplat_resources::rehearsal::{LifecycleFailure, Rehearsal, Seed};
 /// Changes the life cycles that fail in the rehearsal's account.
 fn set_failures(place: &Place, failures: Vec<LifecycleFailure>) {
     let seed = Seed { account_id: "123456789012".to_owned(), region: "us-east-1".to_owned(), seed: 1 };
-    let account = Rehearsal::open(&place.file(".rayplat/rehearsal/account"), &seed, 0).unwrap();
+    let account = Rehearsal::open(&place.file(".rayplat/rehearsal/rayplat/account"), &seed, 0).unwrap();
     account.with_account(|account| account.failures = failures);
     account.save().unwrap();
 }

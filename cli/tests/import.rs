@@ -63,7 +63,7 @@ fn an_object_of_a_lost_state_comes_back() {
     let shown = place.ok(&["state", "show", "aws:iam:Role/node", "--rehearse", "--json"]);
     let shown: Value = serde_json::from_str(shown.stdout.trim()).unwrap();
     let id = shown.pointer("/0/id").or(shown.get("id")).and_then(Value::as_str).unwrap().to_owned();
-    std::fs::remove_dir_all(place.file(".rayplat/rehearsal/state")).unwrap();
+    std::fs::remove_dir_all(place.file(".rayplat/rehearsal/rayplat/state")).unwrap();
 
     let ran = place.run(&["import", "--rehearse", "aws:iam:Role/nodes", &id]);
     assert_eq!(ran.code, 1);

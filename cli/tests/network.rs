@@ -33,7 +33,7 @@ fn zones_are_chosen_once_and_kept() {
     assert!(vpc.starts_with("vpc-"), "{vpc}");
 
     // The state is lost: what stands in the account decides.
-    std::fs::remove_dir_all(place.file(".rayplat/rehearsal/state")).unwrap();
+    std::fs::remove_dir_all(place.file(".rayplat/rehearsal/rayplat/state")).unwrap();
     place.ok(&["up", "--rehearse", "--yes"]);
     assert_eq!(subnets(&place), first);
     assert_eq!(place.ok(&["output", "vpc_id", "--rehearse"]).stdout, vpc);

@@ -159,7 +159,7 @@ fn a_rehearsal_keeps_it_in_the_accounts_own_bucket() {
     assert_eq!(up.code, 0, "{}\n{}", up.stdout, up.stderr);
     assert_eq!(ran(&["preview"]).code, 0);
     assert!(ran(&["state", "list"]).stdout.contains("aws:eks:NodeGroup/gpu"));
-    assert!(!place.file(".rayplat/rehearsal/state").exists());
+    assert!(!place.file(".rayplat/rehearsal/rayplat/state").exists());
     let history = ran(&["history", "--json"]);
     assert_eq!(history.code, 0, "{}", history.stderr);
     assert!(history.stdout.contains("\"up\""), "{}", history.stdout);

@@ -23,7 +23,7 @@ fn list_and_show() {
 fn a_held_lock_names_its_holder() {
     let place = Place::new();
     place.ok(&["up", "--rehearse", "--yes"]);
-    let lock = std::fs::File::options().write(true).open(place.file(".rayplat/rehearsal/state/lock")).unwrap();
+    let lock = std::fs::File::options().write(true).open(place.file(".rayplat/rehearsal/rayplat/state/lock")).unwrap();
     lock.lock().unwrap();
     let ran = place.run(&["up", "--rehearse", "--yes"]);
     assert_eq!(ran.code, 75, "{}", ran.stderr);
@@ -34,7 +34,7 @@ fn a_held_lock_names_its_holder() {
 fn a_lost_database_is_not_an_empty_one() {
     let place = Place::new();
     place.ok(&["up", "--rehearse", "--yes"]);
-    std::fs::remove_dir_all(place.file(".rayplat/rehearsal/state/db")).unwrap();
+    std::fs::remove_dir_all(place.file(".rayplat/rehearsal/rayplat/state/db")).unwrap();
     let ran = place.run(&["up", "--rehearse", "--yes"]);
     assert_eq!(ran.code, 74, "{}", ran.stderr);
     assert!(ran.stderr.contains("is gone"), "{}", ran.stderr);
@@ -61,7 +61,7 @@ fn a_saved_state_is_put_back() {
     let occupied = place.run(&["state", "import", "saved.json", "--rehearse"]);
     assert_eq!(occupied.code, 64, "{}", occupied.stderr);
     assert!(occupied.stderr.contains("the state holds 33 objects already"), "{}", occupied.stderr);
-    std::fs::remove_dir_all(place.file(".rayplat/rehearsal/state")).unwrap();
+    std::fs::remove_dir_all(place.file(".rayplat/rehearsal/rayplat/state")).unwrap();
     place.ok(&["state", "import", "saved.json", "--rehearse"]);
     assert_eq!(place.run(&["preview", "--rehearse"]).code, 0);
     let damaged = std::fs::read_to_string(place.file("saved.json")).unwrap().replace("m6g.xlarge", "m6g.2xlarge");
@@ -104,7 +104,7 @@ fn a_lost_state_is_rebuilt_from_the_account() {
     place.ok(&["up", "--rehearse", "--yes"]);
     let occupied = place.run(&["state", "rebuild", "--rehearse"]);
     assert_eq!(occupied.code, 64, "{}", occupied.stderr);
-    std::fs::remove_dir_all(place.file(".rayplat/rehearsal/state")).unwrap();
+    std::fs::remove_dir_all(place.file(".rayplat/rehearsal/rayplat/state")).unwrap();
     let ran = place.ok(&["state", "rebuild", "--rehearse"]);
     assert!(ran.stdout.contains("33 objects found and in the state"), "{}", ran.stdout);
     assert!(ran.stdout.contains("Nothing to do"), "{}", ran.stdout);

@@ -239,7 +239,7 @@ impl Error {
             Self::Store(error) => error.hint(),
             Self::Edit(error) => error.hint(),
             Self::Binding { .. } => Some(
-                "Use the credentials, profile, region and endpoint that made this platform, or give the new one a folder \
+                "Use the credentials, profile, region and endpoint that made this platform, or give the new one a state \
                  of its own. Nothing was read or changed."
                     .into(),
             ),

@@ -127,7 +127,8 @@ pub async fn apply(
         }
         _ => None,
     };
-    let permissions = if saved.is_ok() { permissions(global, world, prediction.is_some()).await } else { Ok(None) };
+    let made = prediction.is_some() && deed != Deed::Down;
+    let permissions = if saved.is_ok() { permissions(global, world, made).await } else { Ok(None) };
     let told = permissions.as_ref().ok().and_then(|learned| Some(learned.as_ref()?.event().to_string()));
     let predicted = prediction.as_ref().and_then(|prediction| serde_json::to_string(prediction).ok());
     // The printer ends with the reporter.
@@ -205,10 +206,10 @@ async fn estimate(world: &World, deed: Deed<'_>) -> Result<Comparison, Failure> 
     }
 }
 
-/// What whoever runs this needs to be allowed: told after a rehearsal that did something,
+/// What whoever runs this needs to be allowed: told after a rehearsal that made something,
 /// written whenever that was asked for.
-async fn permissions(global: &Global, world: &World, changed: bool) -> Result<Option<Permissions>, Failure> {
-    if world.rehearsal.is_none() || !(changed || global.policy_out.is_some()) {
+async fn permissions(global: &Global, world: &World, made: bool) -> Result<Option<Permissions>, Failure> {
+    if world.rehearsal.is_none() || !(made || global.policy_out.is_some()) {
         return Ok(None);
     }
     let learned = policy::learn(global, world).await?;

@@ -106,7 +106,7 @@ pub fn edit_account(place: &Place, edit: impl FnOnce(&mut rayplat_resources::reh
         region: "us-east-1".to_owned(),
         seed: 1,
     };
-    let folder = place.file(".rayplat/rehearsal/account");
+    let folder = place.file(".rayplat/rehearsal/rayplat/account");
     let account = rayplat_resources::rehearsal::Rehearsal::open(&folder, &seed, 0).unwrap();
     account.with_account(edit);
     account.save().unwrap();
