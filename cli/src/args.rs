@@ -267,6 +267,8 @@ pub enum StateCommand {
     /// Put back what `state export` wrote
     Import {
         /// The file
+        // Not `file`: that is the manifest, of every command.
+        #[arg(id = "saved", value_name = "FILE")]
         file: PathBuf,
         /// In place of the objects that the state holds now
         #[arg(long)]
