@@ -3,6 +3,7 @@
 
 pub mod adopt;
 pub mod aws;
+pub mod kubernetes;
 pub mod platform;
 #[cfg(feature = "rehearsal")]
 pub mod rehearsal;

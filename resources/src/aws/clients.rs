@@ -1,11 +1,12 @@
 //! The SDK clients of one account, region and endpoint.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use rayplat_engine::{error::ProviderError, store::Binding};
 
 use super::{errors::classify, time_scale::TimeScale};
+use crate::kubernetes::{Connector, Eks};
 
 /// Where the price list of all regions is served.
 /// Source: <https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/price-list-api.html>
@@ -47,6 +48,8 @@ pub struct Clients {
     pub events: aws_sdk_eventbridge::Client,
     /// The price list, which is served in three regions only.
     pub pricing: aws_sdk_pricing::Client,
+    /// Clusters' own APIs.
+    pub kubernetes: Arc<dyn Connector>,
     /// E.g. `us-east-1`.
     pub region: String,
     /// An endpoint other than AWS's own.
@@ -94,6 +97,7 @@ impl Clients {
             pricing: aws_sdk_pricing::Client::from_conf(
                 aws_sdk_pricing::config::Builder::from(&config).region(aws_config::Region::new(PRICING_REGION)).build(),
             ),
+            kubernetes: Arc::new(Eks::new(&config, region, time_scale.clone())),
             region: region.to_owned(),
             endpoint: config.endpoint_url().map(str::to_owned),
             time_scale,

@@ -23,16 +23,24 @@ pub const TIME_SCALE_HEADER: &str = "x-rayplat-time-scale";
 #[derive(Debug, Clone)]
 pub struct TimeScale(Arc<AtomicU32>);
 
+/// No answer told one.
+const UNTOLD: u32 = 0;
+
 impl Default for TimeScale {
     fn default() -> Self {
-        Self(Arc::new(AtomicU32::new(1)))
+        Self(Arc::new(AtomicU32::new(UNTOLD)))
     }
 }
 
 impl TimeScale {
     /// The scale.
     pub fn get(&self) -> u32 {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Relaxed).max(1)
+    }
+
+    /// True if an answer told one: it came from an emulated account.
+    pub fn is_told(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != UNTOLD
     }
 }
 
