@@ -185,6 +185,16 @@ impl Planned {
         }
     }
 
+    /// An element of a list, known or not; `None` if there is none.
+    pub fn element(&self, index: usize) -> Option<Planned> {
+        match self {
+            Self::Known(Value::Array(list)) => list.get(index).map(|value| Self::Known(value.clone())),
+            Self::List(list) => list.get(index).cloned(),
+            Self::Unknown => Some(Self::Unknown),
+            _ => None,
+        }
+    }
+
     /// Folds lists and objects without unknowns into known values.
     pub(crate) fn simplify(self) -> Self {
         match self {

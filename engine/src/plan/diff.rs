@@ -73,6 +73,13 @@ fn compare(path: &str, old: Option<&Value>, new: Option<&Planned>, replace_on: &
                 compare(&join(path, key), None, Some(value), replace_on, changes);
             }
         }
+        // Lists of objects as long as before: element by element, so that a change is seen
+        // where it is.
+        (Some(Value::Array(old)), Some(new)) if alike(old, new) => {
+            for (index, old) in old.iter().enumerate() {
+                compare(&format!("{path}[{index}]"), Some(old), new.element(index).as_ref(), replace_on, changes);
+            }
+        }
         _ => changes.push(Change {
             path: path.to_owned(),
             old: old.cloned(),
@@ -80,6 +87,18 @@ fn compare(path: &str, old: Option<&Value>, new: Option<&Planned>, replace_on: &
             effect: effect(path, replace_on),
         }),
     }
+}
+
+fn alike(old: &[Value], new: &Planned) -> bool {
+    let objects = match new {
+        Planned::Known(Value::Array(new)) => new.len() == old.len() && new.iter().all(Value::is_object),
+        Planned::List(new) => {
+            let object = |item: &Planned| matches!(item, Planned::Known(Value::Object(_)) | Planned::Object(_));
+            new.len() == old.len() && new.iter().all(object)
+        }
+        _ => false,
+    };
+    objects && old.iter().all(Value::is_object)
 }
 
 fn join(path: &str, key: &str) -> String {
@@ -90,7 +109,7 @@ fn join(path: &str, key: &str) -> String {
 /// nor `max`. A change of the whole object touches every field below it.
 fn effect(path: &str, replace_on: &[&str]) -> Effect {
     let under = |outer: &str, inner: &str| {
-        outer.is_empty() || inner == outer || inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.'))
+        outer.is_empty() || inner == outer || inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with(['.', '[']))
     };
     if replace_on.iter().any(|field| under(field, path) || under(path, field)) {
         Effect::Replace
@@ -121,6 +140,22 @@ mod tests {
                 ("more".to_owned(), Effect::Update),
             ]
         );
+    }
+
+    #[test]
+    fn elements_of_lists_are_compared_one_by_one() {
+        let old = json!({"pods": [{"name": "a", "image": "1"}, {"name": "b", "image": "1"}], "args": ["x"]});
+        let new = Planned::Known(json!({
+            "pods": [{"name": "a", "image": "1"}, {"name": "b", "image": "2"}], "args": ["y"],
+        }));
+        assert_eq!(
+            paths(&old, &new),
+            [("pods[1].image".to_owned(), Effect::Update), ("args".to_owned(), Effect::Update)]
+        );
+        let longer = Planned::Known(json!({"pods": [{"name": "a"}], "args": ["x"]}));
+        assert_eq!(paths(&old, &longer), [("pods".to_owned(), Effect::Update)]);
+        let inside = structural(&old, &new, &["pods"]);
+        assert_eq!(inside[0].effect, Effect::Replace);
     }
 
     #[test]

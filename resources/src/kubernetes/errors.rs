@@ -51,7 +51,7 @@ fn code(status: &Status) -> String {
 }
 
 /// The fields that other managers own, each with its manager, as the server names them.
-fn conflicts(status: &Status) -> Vec<(String, String)> {
+pub(super) fn conflicts(status: &Status) -> Vec<(String, String)> {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     let of_fields = causes.filter(|cause| cause.reason == CONFLICT);
     of_fields
@@ -79,10 +79,8 @@ fn class_of(status: &Status) -> ErrorClass {
         (409, _) if !conflicts(status).is_empty() => ErrorClass::Invalid,
         // A change came between, or a namespace is going away.
         (409, _) => ErrorClass::Busy,
-        // An access entry takes some seconds to be known to the API server.
-        (401, _) => ErrorClass::Propagation,
         (403, _) if status.message.contains("because it is being terminated") => ErrorClass::Busy,
-        (403, _) => ErrorClass::Denied,
+        (401 | 403, _) => ErrorClass::Denied,
         (404, _) => ErrorClass::NotFound,
         (429, _) => ErrorClass::Throttled,
         // A webhook whose pods are not up yet: its service has no endpoints.
@@ -101,7 +99,7 @@ fn hint(class: ErrorClass, status: &Status) -> Option<String> {
         ));
     }
     match class {
-        ErrorClass::Propagation if status.code == 401 => Some(
+        ErrorClass::Denied if status.code == 401 => Some(
             "The cluster does not know the caller. Only those with an access entry get in: add the role to cluster.admins in \
              the manifest and let someone who is in run `rayplat up`."
                 .to_owned(),
@@ -136,7 +134,7 @@ mod tests {
         for (code, reason, message, class) in [
             (409, "AlreadyExists", "", ErrorClass::AlreadyExists),
             (409, "Conflict", "the object has been modified", ErrorClass::Busy),
-            (401, "Unauthorized", "Unauthorized", ErrorClass::Propagation),
+            (401, "Unauthorized", "Unauthorized", ErrorClass::Denied),
             (403, "Forbidden", "User cannot create", ErrorClass::Denied),
             (403, "Forbidden", "in namespace x because it is being terminated", ErrorClass::Busy),
             (404, "NotFound", "", ErrorClass::NotFound),

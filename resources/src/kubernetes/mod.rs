@@ -1,11 +1,27 @@
 //! What stands in the cluster: kinds that talk to the Kubernetes API.
 
 mod access;
+mod api;
 mod connect;
+mod deletion;
+mod drift;
+pub mod entry;
 mod errors;
+pub mod generated_secret;
+pub mod gvk;
+mod immutable;
+mod marks;
+pub mod object;
+mod ready;
 mod token;
+mod trouble;
+
+use rayplat_engine::provider::Registry;
+
+use crate::aws::Clients;
 
 pub use access::ClusterAccess;
+pub use api::Kubernetes;
 pub use connect::{Connector, Eks};
 pub use errors::classify;
 pub use token::{Token, TokenSource};
@@ -16,3 +32,13 @@ pub const SERVICE: &str = "kubernetes";
 /// Owns the fields that we apply.
 /// Source: <https://kubernetes.io/docs/reference/using-api/server-side-apply/#managers>
 pub const FIELD_MANAGER: &str = "rayplat";
+
+/// Every kind of what stands in a cluster, on these clients.
+pub fn register(registry: &mut Registry, clients: &Clients) {
+    registry.add(entry::Entry::new(clients));
+    registry.add(object::Object::<object::Plain>::new(clients));
+    registry.add(object::Object::<object::Definition>::new(clients));
+    registry.add(object::Object::<object::Workload>::new(clients));
+    registry.add(object::Object::<object::Ray>::new(clients));
+    registry.add(generated_secret::GeneratedSecret::new(clients));
+}
