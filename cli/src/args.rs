@@ -118,6 +118,14 @@ pub enum Command {
         /// One output, as plain text
         name: Option<String>,
     },
+    /// Let kubectl into the cluster: an entry in its configuration, beside those of others
+    Kubeconfig(KubeconfigArgs),
+    /// Print a token for a cluster, as kubectl asks for it
+    Token {
+        /// The cluster's name; its region is --region
+        #[arg(long, value_name = "NAME")]
+        cluster: String,
+    },
     /// Look into the state, save it, mend it
     State {
         /// What to show.
@@ -167,6 +175,20 @@ pub enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+/// `rayplat kubeconfig ...`
+#[derive(Debug, ClapArgs)]
+pub struct KubeconfigArgs {
+    /// The file; default: the first of KUBECONFIG, else ~/.kube/config
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The entry's name; default: the cluster's
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Take over an entry of that name that something else wrote
+    #[arg(long)]
+    pub replace: bool,
 }
 
 /// `rayplat preview ...`

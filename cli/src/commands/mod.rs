@@ -6,12 +6,14 @@ mod graph;
 mod history;
 mod import;
 mod init;
+mod kubeconfig;
 mod lint;
 mod output;
 mod preview;
 mod rehearse;
 mod schema;
 mod state;
+mod token;
 mod up;
 mod validate;
 
@@ -29,6 +31,8 @@ pub fn run(args: &Args) -> Result<Ending, Failure> {
         Command::Up(args) => block_on(global, up::run(global, args)),
         Command::Down { purge_backups } => block_on(global, down::run(global, *purge_backups)),
         Command::Output { name } => block_on(global, output::run(global, name.as_deref())),
+        Command::Kubeconfig(args) => block_on(global, kubeconfig::run(global, args)),
+        Command::Token { cluster } => setup::runtime(global)?.block_on(token::run(global, cluster)),
         Command::State { command } => block_on(global, state::run(global, command)),
         Command::History { run, limit } => block_on(global, history::run(global, *run, *limit)),
         Command::Graph { format } => graph::run(global, *format),

@@ -38,6 +38,12 @@ pub trait Connector: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// The cluster's endpoint or certificate cannot be used.
     fn connect(&self, access: &ClusterAccess) -> Result<kube::Client, ProviderError>;
+
+    /// The tokens of a cluster of this account and region, for other tools.
+    ///
+    /// # Errors
+    /// There are no credentials to sign them with.
+    fn tokens(&self, cluster: &str) -> Result<TokenSource, ProviderError>;
 }
 
 /// Clusters of EKS: TLS by the cluster's own authority, tokens of our own, the proxy that the
@@ -69,18 +75,6 @@ impl Eks {
             time_scale,
             clients: Mutex::default(),
         }
-    }
-
-    /// The tokens of a cluster of this account and region.
-    ///
-    /// # Errors
-    /// There are no credentials at all.
-    pub fn tokens(&self, cluster: &str) -> Result<TokenSource, ProviderError> {
-        let credentials = self.credentials.clone().ok_or_else(|| {
-            ProviderError::new(ErrorClass::Denied, "no AWS credentials were found")
-                .hint("Log in (`aws sso login`) or choose a profile (AWS_PROFILE).")
-        })?;
-        Ok(TokenSource::new(credentials, self.clock.clone(), &self.region, cluster))
     }
 
     fn make(&self, access: &ClusterAccess) -> Result<kube::Client, ProviderError> {
@@ -120,6 +114,14 @@ impl Connector for Eks {
         let client = self.make(access)?;
         clients.insert(access.clone(), client.clone());
         Ok(client)
+    }
+
+    fn tokens(&self, cluster: &str) -> Result<TokenSource, ProviderError> {
+        let credentials = self.credentials.clone().ok_or_else(|| {
+            ProviderError::new(ErrorClass::Denied, "no AWS credentials were found")
+                .hint("Log in (`aws sso login`) or choose a profile (AWS_PROFILE).")
+        })?;
+        Ok(TokenSource::new(credentials, self.clock.clone(), &self.region, cluster))
     }
 }
 

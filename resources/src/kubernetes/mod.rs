@@ -10,6 +10,7 @@ mod errors;
 pub mod generated_secret;
 pub mod gvk;
 mod immutable;
+pub mod kubeconfig;
 mod marks;
 pub mod object;
 mod ready;

@@ -1,0 +1,43 @@
+//! Where the programs are.
+
+use std::path::{Path, PathBuf};
+
+use crate::python::skipped;
+
+/// The programs that `install.sh` has built.
+#[derive(Debug, Clone)]
+pub struct Tools {
+    folder: PathBuf,
+}
+
+impl Tools {
+    /// One of `control-plane`, `kuberay`, `kwok`, `helm`.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.folder.join("bin").join(name)
+    }
+
+    /// KubeRay's CustomResourceDefinitions.
+    pub fn crds(&self) -> PathBuf {
+        self.folder.join("crds")
+    }
+}
+
+/// The tools, or `None` where they are not: then the caller's test is skipped, by name.
+///
+/// # Panics
+/// In CI, if they are not there.
+pub fn find(test: &str) -> Option<Tools> {
+    let named = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let cache = || named("RAYPLAT_CI_CACHE").or_else(|| Some(named("HOME")?.join(".cache/rayplat")));
+    let folder = named("RAYPLAT_TEST_TOOLS").or_else(|| Some(cache()?.join("kubernetes")));
+    if let Some(folder) = folder.filter(|folder| complete(folder)) {
+        return Some(Tools { folder });
+    }
+    assert!(std::env::var_os("CI").is_none(), "{test}: CI needs what integration-tests/kubernetes/install.sh builds");
+    skipped(test, "there is no Kubernetes; integration-tests/kubernetes/install.sh builds one (it needs Go)");
+    None
+}
+
+fn complete(folder: &Path) -> bool {
+    folder.join("stamp").is_file()
+}
