@@ -1,34 +1,38 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
-	"syscall"
+	"sync"
 	"time"
 )
 
+// ready is what the user of a control plane is told, in one line of JSON.
+type ready struct {
+	URL        string `json:"url"`
+	CA         string `json:"ca"` // a file, PEM
+	Token      string `json:"token"`
+	Kubeconfig string `json:"kubeconfig"` // a file
+}
+
 // plane is a control plane that is being started.
 type plane struct {
-	dir   string
-	self  string
-	parts []*exec.Cmd
-	ended chan error
+	dir       string
+	self      string
+	authority []byte
+	token     string
+	parts     []*exec.Cmd
+	ended     chan error
+	running   sync.WaitGroup
 }
 
 // run starts everything and waits for the end of standard input.
@@ -37,32 +41,26 @@ func run(dir string) error {
 	if err != nil {
 		return err
 	}
-	dir, err = filepath.Abs(dir)
-	if err != nil {
+	if dir, err = filepath.Abs(dir); err != nil {
 		return err
 	}
-	p := &plane{dir: dir, self: self, ended: make(chan error, 8)}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	ending := ending()
+	p := &plane{dir: dir, self: self, ended: make(chan error, 16)}
 	defer p.stop()
-	ready, err := p.start()
+	told, err := p.start(ending)
 	if err != nil {
 		return err
 	}
-	line, err := json.Marshal(ready)
+	line, err := json.Marshal(told)
 	if err != nil {
 		return err
 	}
 	fmt.Println(string(line))
-	closed := make(chan struct{})
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		close(closed)
-	}()
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	select {
-	case <-closed:
-		return nil
-	case <-signals:
+	case <-ending:
 		return nil
 	case err := <-p.ended:
 		return err
@@ -71,10 +69,7 @@ func run(dir string) error {
 
 func (p *plane) path(name string) string { return filepath.Join(p.dir, name) }
 
-func (p *plane) start() (map[string]string, error) {
-	if err := os.MkdirAll(p.dir, 0o700); err != nil {
-		return nil, err
-	}
+func (p *plane) start(ending <-chan struct{}) (*ready, error) {
 	ports, err := freePorts(5)
 	if err != nil {
 		return nil, err
@@ -82,57 +77,66 @@ func (p *plane) start() (map[string]string, error) {
 	client := fmt.Sprintf("http://127.0.0.1:%d", ports[0])
 	peer := fmt.Sprintf("http://127.0.0.1:%d", ports[1])
 	url := fmt.Sprintf("https://127.0.0.1:%d", ports[2])
+	if p.authority, err = certificates(p.dir); err != nil {
+		return nil, err
+	}
 	token := make([]byte, 16)
 	if _, err := rand.Read(token); err != nil {
 		return nil, err
 	}
-	secret := hex.EncodeToString(token)
-	authority, err := p.certificates()
-	if err != nil {
+	p.token = hex.EncodeToString(token)
+	if err := p.write("tokens.csv", []byte(p.token+`,admin,admin,"system:masters"`+"\n")); err != nil {
 		return nil, err
 	}
-	if err := p.write("tokens.csv", []byte(secret+`,admin,admin,"system:masters"`+"\n")); err != nil {
+	if err := p.kubeconfig(url); err != nil {
 		return nil, err
 	}
-	if err := p.kubeconfig(url, secret); err != nil {
+	if err := p.store(client, peer, ports[2]); err != nil {
 		return nil, err
 	}
-	if err := p.part("etcd", p.path("etcd"), client, peer); err != nil {
+	if err := p.wait(url, ending); err != nil {
 		return nil, err
 	}
-	if err := p.part("apiserver", p.apiserverFlags(client, ports[2])...); err != nil {
+	if err := p.part("controller-manager", p.managerFlags(ports[3])...); err != nil {
 		return nil, err
 	}
-	if err := p.wait(url, secret, authority); err != nil {
+	if err := p.part("scheduler", p.schedulerFlags(ports[4])...); err != nil {
 		return nil, err
 	}
-	common := []string{"--kubeconfig=" + p.path("kubeconfig"), "--leader-elect=false", "--bind-address=127.0.0.1"}
-	manager := append([]string{
-		"--service-account-private-key-file=" + p.path("accounts.key"), "--root-ca-file=" + p.path("ca.pem"),
-		"--use-service-account-credentials=false", fmt.Sprintf("--secure-port=%d", ports[3]),
-		"--cert-dir=" + p.path("manager"), "--kube-api-qps=200", "--kube-api-burst=400",
-		// Nodes are made by whoever tests; nothing heartbeats for all of them.
-		"--controllers=*,-node-lifecycle-controller,-cloud-node-lifecycle-controller,-node-ipam-controller,-node-route-controller,-service-lb-controller",
-	}, common...)
-	if err := p.part("controller-manager", manager...); err != nil {
-		return nil, err
-	}
-	planner := append([]string{
-		fmt.Sprintf("--secure-port=%d", ports[4]), "--cert-dir=" + p.path("scheduler"), "--kube-api-qps=200", "--kube-api-burst=400",
-	}, common...)
-	if err := p.part("scheduler", planner...); err != nil {
-		return nil, err
-	}
-	return map[string]string{
-		"url": url, "token": secret, "ca": p.path("ca.pem"), "kubeconfig": p.path("kubeconfig"),
-	}, nil
+	return &ready{URL: url, CA: p.path("ca.pem"), Token: p.token, Kubeconfig: p.path("kubeconfig")}, nil
 }
 
-func (p *plane) apiserverFlags(etcd string, port int) []string {
+// store starts etcd and the API server: those of KUBEBUILDER_ASSETS, the convention of envtest,
+// or our own. Source: https://book.kubebuilder.io/reference/envtest
+func (p *plane) store(client, peer string, port int) error {
+	if given := os.Getenv("KUBEBUILDER_ASSETS"); given != "" {
+		etcd, server := filepath.Join(given, "etcd"), filepath.Join(given, "kube-apiserver")
+		if executable(etcd) && executable(server) {
+			err := p.program("etcd", etcd, "--data-dir="+p.path("etcd"), "--unsafe-no-fsync", "--log-level=error",
+				"--listen-client-urls="+client, "--advertise-client-urls="+client, "--listen-peer-urls="+peer,
+				"--initial-advertise-peer-urls="+peer, "--initial-cluster=default="+peer)
+			if err != nil {
+				return err
+			}
+			return p.program("apiserver", server, p.serverFlags(client, port)...)
+		}
+	}
+	if err := p.part("etcd", p.path("etcd"), client, peer); err != nil {
+		return err
+	}
+	return p.part("apiserver", p.serverFlags(client, port)...)
+}
+
+func executable(path string) bool {
+	about, err := os.Stat(path)
+	return err == nil && about.Mode().IsRegular() && about.Mode().Perm()&0o111 != 0
+}
+
+func (p *plane) serverFlags(etcd string, port int) []string {
 	return []string{
 		"--etcd-servers=" + etcd, fmt.Sprintf("--secure-port=%d", port), "--bind-address=127.0.0.1",
 		"--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none", "--service-cluster-ip-range=10.96.0.0/16",
-		"--authorization-mode=RBAC", "--token-auth-file=" + p.path("tokens.csv"), "--anonymous-auth=false",
+		"--authorization-mode=RBAC", "--token-auth-file=" + p.path("tokens.csv"), "--allow-privileged=true",
 		"--tls-cert-file=" + p.path("server.pem"), "--tls-private-key-file=" + p.path("server.key"),
 		"--service-account-issuer=https://issuer.test", "--service-account-key-file=" + p.path("accounts.pub"),
 		"--service-account-signing-key-file=" + p.path("accounts.key"), "--cert-dir=" + p.path("apiserver"),
@@ -140,159 +144,127 @@ func (p *plane) apiserverFlags(etcd string, port int) []string {
 	}
 }
 
-// part starts one part as a process of its own that does not outlive this one.
+func (p *plane) managerFlags(port int) []string {
+	return append(p.clientFlags(port, "controller-manager"),
+		"--service-account-private-key-file="+p.path("accounts.key"), "--root-ca-file="+p.path("ca.pem"),
+		// A machine under load is late with its heartbeats; that is not what tests are about.
+		"--node-monitor-grace-period=10m",
+		// There is no cloud.
+		"--controllers=*,-cloud-node-lifecycle-controller,-node-ipam-controller,-node-route-controller,-service-lb-controller",
+	)
+}
+
+func (p *plane) schedulerFlags(port int) []string { return p.clientFlags(port, "scheduler") }
+
+func (p *plane) clientFlags(port int, name string) []string {
+	return []string{
+		"--kubeconfig=" + p.path("kubeconfig"), "--leader-elect=false", "--bind-address=127.0.0.1",
+		fmt.Sprintf("--secure-port=%d", port), "--cert-dir=" + p.path(name), "--kube-api-qps=200", "--kube-api-burst=400",
+	}
+}
+
+// part starts one of this program's own parts.
 func (p *plane) part(name string, arguments ...string) error {
+	return p.program(name, p.self, append([]string{name}, arguments...)...)
+}
+
+func (p *plane) program(name, program string, arguments ...string) error {
 	log, err := os.Create(p.path(name + ".log"))
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	process := exec.Command(p.self, append([]string{name}, arguments...)...)
+	process := exec.Command(program, arguments...)
 	process.Stdout, process.Stderr = log, log
-	process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := process.Start(); err != nil {
-		return err
+	if err := child(process); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	p.parts = append(p.parts, process)
-	go func() {
+	p.running.Go(func() {
 		err := process.Wait()
-		p.ended <- fmt.Errorf("%s ended (%v): see %s", name, err, p.path(name+".log"))
-	}()
+		p.ended <- fmt.Errorf("%s ended (%v): %s", name, err, tail(log.Name()))
+	})
 	return nil
+}
+
+// tail is the end of a log: what a part says last is why it ended.
+func tail(name string) string {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text[max(0, len(text)-2000):])
 }
 
 func (p *plane) stop() {
 	for i := len(p.parts) - 1; i >= 0; i-- {
 		_ = p.parts[i].Process.Kill()
 	}
+	p.running.Wait()
 }
 
 // wait waits until the API answers that it is ready.
-func (p *plane) wait(url, token string, authority []byte) error {
+func (p *plane) wait(url string, ending <-chan struct{}) error {
 	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(authority)
+	pool.AppendCertsFromPEM(p.authority)
 	client := &http.Client{
 		Timeout:   5 * time.Second,
 		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}},
 	}
-	deadline := time.Now().Add(2 * time.Minute)
-	for time.Now().Before(deadline) {
-		select {
-		case err := <-p.ended:
-			return err
-		default:
-		}
-		request, err := http.NewRequest(http.MethodGet, url+"/readyz", nil)
-		if err != nil {
-			return err
-		}
-		request.Header.Set("Authorization", "Bearer "+token)
+	request, err := http.NewRequest(http.MethodGet, url+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", "Bearer "+p.token)
+	deadline := time.After(3 * time.Minute)
+	for {
 		if answer, err := client.Do(request); err == nil {
 			_ = answer.Body.Close()
 			if answer.StatusCode == http.StatusOK {
 				return nil
 			}
 		}
-		time.Sleep(100 * time.Millisecond)
+		select {
+		case err := <-p.ended:
+			return err
+		case <-ending:
+			return fmt.Errorf("asked to end before the API was ready")
+		case <-deadline:
+			return fmt.Errorf("the API is not ready after three minutes: %s", tail(p.path("apiserver.log")))
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
-	return fmt.Errorf("the API is not ready after two minutes: see %s", p.path("apiserver.log"))
 }
 
 func (p *plane) write(name string, content []byte) error {
 	return os.WriteFile(p.path(name), content, 0o600)
 }
 
-func (p *plane) kubeconfig(url, token string) error {
-	config := map[string]any{
+func (p *plane) kubeconfig(url string) error {
+	type object = map[string]any
+	text, err := json.MarshalIndent(object{
 		"apiVersion": "v1", "kind": "Config", "current-context": "test",
-		"clusters": []any{map[string]any{"name": "test", "cluster": map[string]any{
-			"server": url, "certificate-authority": p.path("ca.pem"),
-		}}},
-		"users":    []any{map[string]any{"name": "admin", "user": map[string]any{"token": token}}},
-		"contexts": []any{map[string]any{"name": "test", "context": map[string]any{"cluster": "test", "user": "admin"}}},
-	}
-	text, err := json.MarshalIndent(config, "", "  ")
+		"clusters": []any{object{"name": "test", "cluster": object{"server": url, "certificate-authority-data": p.authority}}},
+		"users":    []any{object{"name": "admin", "user": object{"token": p.token}}},
+		"contexts": []any{object{"name": "test", "context": object{"cluster": "test", "user": "admin"}}},
+	}, "", "  ")
 	if err != nil {
 		return err
 	}
 	return p.write("kubeconfig", text)
 }
 
-// certificates makes an authority, the server's certificate and the key of service accounts.
-func (p *plane) certificates() ([]byte, error) {
-	now := time.Now()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	root := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"}, NotBefore: now.Add(-time.Hour),
-		NotAfter: now.Add(24 * time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	rootDER, err := x509.CreateCertificate(rand.Reader, root, root, &key.PublicKey, key)
-	if err != nil {
-		return nil, err
-	}
-	authority := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: rootDER})
-	if err := p.write("ca.pem", authority); err != nil {
-		return nil, err
-	}
-	serverKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	server := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "127.0.0.1"}, NotBefore: now.Add(-time.Hour),
-		NotAfter: now.Add(24 * time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv4(10, 96, 0, 1)},
-		DNSNames: []string{"localhost", "kubernetes.default.svc"}, KeyUsage: x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	serverDER, err := x509.CreateCertificate(rand.Reader, server, root, &serverKey.PublicKey, key)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.write("server.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: serverDER})); err != nil {
-		return nil, err
-	}
-	if err := p.private("server.key", serverKey); err != nil {
-		return nil, err
-	}
-	accounts, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	public, err := x509.MarshalPKIXPublicKey(&accounts.PublicKey)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.write("accounts.pub", pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})); err != nil {
-		return nil, err
-	}
-	return authority, p.private("accounts.key", accounts)
-}
-
-func (p *plane) private(name string, key *ecdsa.PrivateKey) error {
-	der, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		return err
-	}
-	return p.write(name, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}))
-}
-
 // freePorts finds ports of the loopback that nobody has now.
 func freePorts(count int) ([]int, error) {
 	var ports []int
-	var listeners []net.Listener
 	for range count {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return nil, err
 		}
-		listeners = append(listeners, listener)
+		// Closed only when all are found, so that they differ.
+		defer listener.Close()
 		ports = append(ports, listener.Addr().(*net.TCPAddr).Port)
-	}
-	for _, listener := range listeners {
-		_ = listener.Close()
 	}
 	return ports, nil
 }

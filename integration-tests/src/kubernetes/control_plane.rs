@@ -13,10 +13,13 @@ use serde_json::Value;
 use super::Tools;
 
 /// A control plane of a test's own; ended with this value.
+///
+/// Objects are written by server-side apply, as the field manager `test`.
+#[derive(Debug)]
 pub struct ControlPlane {
     process: Child,
     // Its end is the control plane's.
-    _stdin: ChildStdin,
+    stdin: Option<ChildStdin>,
     folder: tempfile::TempDir,
     tools: Tools,
     /// `https://127.0.0.1:PORT`.
@@ -28,7 +31,7 @@ pub struct ControlPlane {
 }
 
 impl ControlPlane {
-    /// Starts it, and waits until the API is ready.
+    /// Starts it, and waits until the API is ready: some seconds, 0.8 GB.
     ///
     /// # Panics
     /// It does not get ready.
@@ -41,15 +44,16 @@ impl ControlPlane {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("control-plane: {error}"));
-        let stdin = process.stdin.take().unwrap_or_else(|| panic!("control-plane has no standard input"));
+        let stdin = process.stdin.take();
         let stdout = process.stdout.take().unwrap_or_else(|| panic!("control-plane has no standard output"));
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line).unwrap_or_else(|error| panic!("control-plane: {error}"));
+        // Where it fails it says why on standard error, which is the test's.
         let told: Value =
             serde_json::from_str(&line).unwrap_or_else(|error| panic!("control-plane said {line:?}: {error}"));
         let text = |key: &str| told[key].as_str().unwrap_or_default().to_owned();
         let ca_pem = fs::read_to_string(text("ca")).unwrap_or_else(|error| panic!("{}: {error}", text("ca")));
-        Self { process, _stdin: stdin, folder, tools: tools.clone(), url: text("url"), token: text("token"), ca_pem }
+        Self { process, stdin, folder, tools: tools.clone(), url: text("url"), token: text("token"), ca_pem }
     }
 
     /// For tools that take one.
@@ -57,19 +61,23 @@ impl ControlPlane {
         self.folder.path().join("kubeconfig")
     }
 
-    /// A folder that goes with it.
+    /// A folder that goes with it; the parts' logs are there, `apiserver.log` and so on.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Runs kubectl.
+    ///
+    /// # Panics
+    /// It cannot be started.
     pub fn kubectl(&self, args: &[&str]) -> Output {
-        Command::new(self.tools.program("control-plane"))
-            .arg("kubectl")
+        Command::new(self.tools.program("kubectl"))
             .arg("--kubeconfig")
             .arg(self.kubeconfig())
             .args(args)
+            // Nothing of the user's: neither preferences nor a cache.
             .env("KUBECACHEDIR", self.folder.path().join("cache"))
+            .env("KUBERC", "off")
             .output()
             .unwrap_or_else(|error| panic!("kubectl {args:?}: {error}"))
     }
@@ -85,20 +93,36 @@ impl ControlPlane {
         out.into_owned()
     }
 
-    /// Applies a manifest, server-side.
+    /// Applies a manifest or a `List`, server-side, from a file of this name.
+    ///
+    /// # Panics
+    /// It is refused.
     pub fn apply(&self, name: &str, manifest: &Value) {
         let file = self.folder.path().join(format!("{name}.json"));
         fs::write(&file, manifest.to_string()).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let path = file.display().to_string();
-        self.kubectl_ok(&["apply", "--server-side", "--force-conflicts", "-f", &path]);
+        self.kubectl_ok(&["apply", "--server-side", "--force-conflicts", "--field-manager=test", "-f", &path]);
     }
 
-    /// What kubectl gets, as JSON.
+    /// What kubectl gets, as JSON: an object, or a `List`.
+    ///
+    /// # Panics
+    /// There is no such object.
     pub fn get(&self, args: &[&str]) -> Value {
         let mut all = vec!["get", "-o", "json"];
         all.extend(args);
         let text = self.kubectl_ok(&all);
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("kubectl {args:?}: {error}: {text}"))
+    }
+
+    /// Whether kubectl finds this object.
+    ///
+    /// # Panics
+    /// The API refuses to say.
+    pub fn has(&self, args: &[&str]) -> bool {
+        let mut all = vec!["get", "-o", "name", "--ignore-not-found"];
+        all.extend(args);
+        !self.kubectl_ok(&all).is_empty()
     }
 
     /// Looks until it is so.
@@ -113,14 +137,16 @@ impl ControlPlane {
         }
     }
 
-    pub(super) fn tools(&self) -> &Tools {
+    /// The programs that it was started from.
+    pub fn tools(&self) -> &Tools {
         &self.tools
     }
 }
 
 impl Drop for ControlPlane {
     fn drop(&mut self) {
-        drop(self.process.kill());
+        drop(self.stdin.take());
+        // It may have ended by itself; then there is nothing to wait for.
         drop(self.process.wait());
     }
 }

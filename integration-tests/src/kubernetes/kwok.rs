@@ -1,7 +1,8 @@
-//! Nodes without machines: pods that are bound to them run, as far as the API can tell.
+//! Nodes without machines: pods that are bound to them run, as far as the API can tell; Jobs
+//! succeed at once; claims get volumes.
 //! Source: <https://kwok.sigs.k8s.io/docs/user/configuration/>
 
-use std::{collections::BTreeMap, process::Command, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -10,7 +11,7 @@ use super::{ControlPlane, process::Process};
 /// A kind of node.
 #[derive(Debug, Clone)]
 pub struct Node {
-    /// The beginning of its name.
+    /// The beginning of its name; an index follows.
     pub name: &'static str,
     /// How many.
     pub count: usize,
@@ -18,65 +19,103 @@ pub struct Node {
     pub cpus: u32,
     /// Memory in GiB.
     pub memory_gb: u32,
-    /// GPUs.
+    /// GPUs, as the device plugin reports them.
     pub gpus: u32,
-    /// Labels.
+    /// How many pods it takes.
+    pub pods: u32,
+    /// Labels; those of name, system and architecture (`kubernetes.io/arch`, else `amd64`) are
+    /// there anyway.
     pub labels: BTreeMap<String, String>,
     /// Taints, as the API has them.
     pub taints: Vec<Value>,
 }
 
+impl Default for Node {
+    /// One node of 4 CPUs and 16 GiB.
+    fn default() -> Self {
+        Self {
+            name: "node",
+            count: 1,
+            cpus: 4,
+            memory_gb: 16,
+            gpus: 0,
+            pods: 110,
+            labels: BTreeMap::new(),
+            taints: Vec::new(),
+        }
+    }
+}
+
 /// The program; ended with this value.
+#[derive(Debug)]
 pub struct Kwok {
     _process: Process,
 }
 
 impl Kwok {
-    /// Makes the nodes and lets them live.
+    /// Makes the nodes and lets them live, and those that are made later.
     ///
     /// # Panics
     /// They do not get ready.
     pub fn start(plane: &ControlPlane, nodes: &[Node]) -> Self {
-        let items: Vec<Value> = nodes.iter().flat_map(|kind| (0..kind.count).map(|index| node(kind, index))).collect();
-        let count = items.len();
-        plane.apply("nodes", &json!({"apiVersion": "v1", "kind": "List", "items": items}));
-        let mut command = Command::new(plane.tools().program("kwok"));
-        command
-            .arg(format!("--kubeconfig={}", plane.kubeconfig().display()))
-            .args([
-                "--manage-all-nodes=true",
-                "--disregard-status-with-annotation-selector=kwok.x-k8s.io/status=custom",
-            ])
-            .args(["--cidr=10.32.0.0/12", "--node-lease-duration-seconds=0", "--enable-crds="]);
-        let process = Process::start(&mut command, &plane.folder().join("kwok.log"));
-        plane.wait("nodes are ready", Duration::from_secs(60), || {
-            let nodes = plane.get(&["nodes"]);
-            let ready = |node: &&Value| {
-                let conditions = node.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
-                conditions.into_iter().any(|one| one["type"] == "Ready" && one["status"] == "True")
-            };
-            nodes["items"].as_array().into_iter().flatten().filter(ready).count() >= count
+        let mut process = Process::start(plane.tools(), "kwok", &plane.folder().join("kwok.log"), |command| {
+            command
+                .arg(format!("--kubeconfig={}", plane.kubeconfig().display()))
+                .arg(format!("--config={}", plane.tools().stages().display()))
+                // Leases of 200 nodes are renewed four times a second.
+                .args(["--manage-all-nodes=true", "--node-lease-duration-seconds=200", "--cidr=10.32.0.0/12"]);
         });
+        add_nodes(plane, nodes);
+        process.must_run();
         Self { _process: process }
     }
+}
+
+/// Makes nodes, which become ready where kwok runs.
+///
+/// # Panics
+/// They do not.
+pub fn add_nodes(plane: &ControlPlane, nodes: &[Node]) {
+    let items: Vec<Value> = nodes.iter().flat_map(|kind| (0..kind.count).map(|index| node(kind, index))).collect();
+    let count = items.len();
+    plane.apply("nodes", &json!({"apiVersion": "v1", "kind": "List", "items": items}));
+    let made = |name: &str| nodes.iter().any(|kind| name.starts_with(&format!("{}-", kind.name)));
+    plane.wait("nodes are ready", Duration::from_secs(120), || {
+        let all = plane.get(&["nodes"]);
+        let ready = |node: &&Value| {
+            let conditions = node["status"]["conditions"].as_array().into_iter().flatten();
+            // The controllers take this taint away once they have seen the condition.
+            let taints = node["spec"]["taints"].as_array().into_iter().flatten();
+            made(node["metadata"]["name"].as_str().unwrap_or_default())
+                && conditions.into_iter().any(|one| one["type"] == "Ready" && one["status"] == "True")
+                && !taints.into_iter().any(|one| one["key"] == "node.kubernetes.io/not-ready")
+        };
+        all["items"].as_array().into_iter().flatten().filter(ready).count() >= count
+    });
 }
 
 fn node(kind: &Node, index: usize) -> Value {
     let name = format!("{}-{index}", kind.name);
     let mut labels = kind.labels.clone();
-    labels.insert("kubernetes.io/hostname".to_owned(), name.clone());
-    labels.insert("kubernetes.io/os".to_owned(), "linux".to_owned());
-    labels.entry("kubernetes.io/arch".to_owned()).or_insert_with(|| "amd64".to_owned());
+    for (key, value) in [("hostname", name.as_str()), ("os", "linux"), ("arch", "amd64")] {
+        labels.entry(format!("kubernetes.io/{key}")).or_insert_with(|| value.to_owned());
+    }
+    let arch = labels["kubernetes.io/arch"].clone();
     let mut room = json!({
-        "cpu": kind.cpus.to_string(), "memory": format!("{}Gi", kind.memory_gb), "pods": "110", "ephemeral-storage": "500Gi",
+        "cpu": kind.cpus.to_string(), "memory": format!("{}Gi", kind.memory_gb), "pods": kind.pods.to_string(),
+        "ephemeral-storage": "500Gi",
     });
     if kind.gpus > 0 {
         room["nvidia.com/gpu"] = json!(kind.gpus.to_string());
     }
+    // Kwok fills in what is empty.
+    let about = json!({
+        "architecture": arch, "operatingSystem": "linux", "bootID": "", "containerRuntimeVersion": "", "kernelVersion": "",
+        "kubeProxyVersion": "", "kubeletVersion": "", "machineID": "", "osImage": "", "systemUUID": "",
+    });
     json!({
-        "apiVersion": "v1", "kind": "Node",
-        "metadata": {"name": name, "labels": labels, "annotations": {"kwok.x-k8s.io/node": "fake", "node.alpha.kubernetes.io/ttl": "0"}},
+        "apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels},
         "spec": {"taints": kind.taints},
-        "status": {"allocatable": room, "capacity": room},
+        "status": {"allocatable": room, "capacity": room, "nodeInfo": about},
     })
 }

@@ -9,5 +9,5 @@ mod tools;
 
 pub use control_plane::ControlPlane;
 pub use kuberay::KubeRay;
-pub use kwok::{Kwok, Node};
+pub use kwok::{Kwok, Node, add_nodes};
 pub use tools::{Tools, find};

@@ -11,14 +11,24 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// One of `control-plane`, `kuberay`, `kwok`, `helm`.
+    /// One of `control-plane`, `kubectl`, `kuberay`, `kwok`, `helm`.
     pub fn program(&self, name: &str) -> PathBuf {
         self.folder.join("bin").join(name)
     }
 
-    /// KubeRay's CustomResourceDefinitions.
+    /// The folder of the programs, to be put before `PATH`.
+    pub fn bin(&self) -> PathBuf {
+        self.folder.join("bin")
+    }
+
+    /// The folder of KubeRay's CustomResourceDefinitions.
     pub fn crds(&self) -> PathBuf {
         self.folder.join("crds")
+    }
+
+    /// How nodes, pods and volumes live; for kwok.
+    pub(super) fn stages(&self) -> PathBuf {
+        self.folder.join("stages.yaml")
     }
 }
 
@@ -38,6 +48,7 @@ pub fn find(test: &str) -> Option<Tools> {
     None
 }
 
+/// The stamp is written last.
 fn complete(folder: &Path) -> bool {
-    folder.join("stamp").is_file()
+    folder.join("stamp").is_file() && folder.join("stages.yaml").is_file()
 }

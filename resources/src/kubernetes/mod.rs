@@ -2,7 +2,6 @@
 
 mod access;
 mod api;
-pub mod chart;
 mod connect;
 mod deletion;
 mod drift;

@@ -1,13 +1,11 @@
 //! The kinds' clients and the engine's clock, on an emulated account.
 
-use std::sync::Arc;
-
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use rayplat_engine::context::Clock;
 
-use super::{Rehearsal, kubernetes::Clusters};
+use super::Rehearsal;
 use crate::aws::Clients;
 
 impl Rehearsal {
@@ -19,14 +17,12 @@ impl Rehearsal {
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.clone()))
-            .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
             .http_client(self.http_client())
             .time_source(self.time_source())
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
             .build();
-        let mut clients = Clients::new(&config, &region);
-        clients.kubernetes = Arc::new(Clusters::new(self, &region, credentials));
-        clients
+        Clients::new(&config, &region)
     }
 }
 
