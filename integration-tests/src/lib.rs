@@ -1,6 +1,7 @@
 //! A platform on an emulated account, for tests: up, down, preview, and questions to
 //! the account.
 
+pub mod helm;
 pub mod kubernetes;
 pub mod moto;
 pub mod operations;

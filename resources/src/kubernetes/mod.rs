@@ -2,6 +2,7 @@
 
 mod access;
 mod api;
+pub mod chart;
 mod connect;
 mod deletion;
 mod drift;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ApiError, autoscaling, ec2, eks, events, iam, kms, logs, pricing, s3, sqs, sts};
+use super::{ApiError, autoscaling, ec2, eks, events, iam, kms, kubernetes, logs, pricing, s3, sqs, sts};
 
 /// What an account is made from.
 #[derive(Debug, Clone)]
@@ -56,6 +56,9 @@ pub struct Account {
     /// Event rules.
     #[serde(default)]
     pub events: events::State,
+    /// What stands in the clusters.
+    #[serde(default)]
+    pub kubernetes: kubernetes::State,
 }
 
 /// One life-cycle duration that was drawn.
@@ -114,6 +117,7 @@ impl Account {
             autoscaling: autoscaling::State::default(),
             sqs: sqs::State::default(),
             events: events::State::default(),
+            kubernetes: kubernetes::State::default(),
         };
         iam::seed_caller(&mut account);
         account
@@ -134,7 +138,7 @@ impl Account {
     }
 
     /// Answers one API call. `service` is the SigV4 signing name (`eks`, `ec2`,
-    /// `iam`, `kms`, `logs`, `s3`, `sts`, `autoscaling`, `sqs`, `events`), `params` and the answer have the members of
+    /// `iam`, `kms`, `logs`, `s3`, `sts`, `autoscaling`, `sqs`, `events`) or `kubernetes`, `params` and the answer have the members of
     /// the operation's shapes under their wire names; lists are arrays.
     ///
     /// # Errors
@@ -153,6 +157,7 @@ impl Account {
             "autoscaling" => autoscaling::call(self, operation, params),
             "sqs" => sqs::call(self, operation, params),
             "events" => events::call(self, operation, params),
+            crate::kubernetes::SERVICE => kubernetes::call(self, operation, params),
             other => {
                 Err(ApiError::new(501, "NotImplemented", format!("The rehearsal account has no service {other}.")))
             }
@@ -166,6 +171,7 @@ impl Account {
         // Networks first: nodes that start need a way out.
         ec2::settle(self);
         eks::settle(self);
+        kubernetes::settle(self);
     }
 
     /// Draws a number in `[0, 1)` (splitmix64: the state is one serialisable word).
@@ -182,6 +188,11 @@ impl Account {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
+    }
+
+    /// Draws from another stream from now on, until it is swapped back.
+    pub(super) fn swap_draws(&mut self, stream: &mut u64) {
+        std::mem::swap(&mut self.rng, stream);
     }
 
     /// Draws `digits` lower-case hex digits, as in `sg-0123456789abcdef0`.

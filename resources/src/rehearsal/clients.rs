@@ -1,11 +1,13 @@
 //! The kinds' clients and the engine's clock, on an emulated account.
 
+use std::sync::Arc;
+
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use rayplat_engine::context::Clock;
 
-use super::Rehearsal;
+use super::{Rehearsal, kubernetes::Clusters};
 use crate::aws::Clients;
 
 impl Rehearsal {
@@ -17,12 +19,14 @@ impl Rehearsal {
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.clone()))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .credentials_provider(SharedCredentialsProvider::new(credentials.clone()))
             .http_client(self.http_client())
             .time_source(self.time_source())
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
             .build();
-        Clients::new(&config, &region)
+        let mut clients = Clients::new(&config, &region);
+        clients.kubernetes = Arc::new(Clusters::new(self, &region, credentials));
+        clients
     }
 }
 

@@ -175,11 +175,12 @@ pub(super) fn refusal(kind: FaultKind, service: &str) -> Option<ApiError> {
                 "iam" | "sts" | "autoscaling" => ("Throttling", "Rate exceeded"),
                 "s3" => ("SlowDown", "Please reduce your request rate."),
                 "sqs" => ("RequestThrottled", "Request is throttled."),
+                "kubernetes" => ("TooManyRequests", "Too many requests, please try again later."),
                 _ => ("ThrottlingException", "Rate exceeded"),
             };
             let status = match service {
                 "ec2" | "s3" => 503,
-                "eks" => 429,
+                "eks" | "kubernetes" => 429,
                 _ => 400,
             };
             Some(ApiError::new(status, code, message))
@@ -187,7 +188,7 @@ pub(super) fn refusal(kind: FaultKind, service: &str) -> Option<ApiError> {
         FaultKind::ServerError | FaultKind::ServerErrorAfter => {
             let code = match service {
                 "eks" => "ServerException",
-                "ec2" | "s3" => "InternalError",
+                "ec2" | "s3" | "kubernetes" => "InternalError",
                 "kms" => "KMSInternalException",
                 "iam" => "ServiceFailure",
                 _ => "InternalFailure",
@@ -197,7 +198,7 @@ pub(super) fn refusal(kind: FaultKind, service: &str) -> Option<ApiError> {
         FaultKind::Unavailable => {
             let code = match service {
                 "ec2" => "Unavailable",
-                "iam" | "s3" | "sts" | "autoscaling" => "ServiceUnavailable",
+                "iam" | "s3" | "sts" | "autoscaling" | "kubernetes" => "ServiceUnavailable",
                 _ => "ServiceUnavailableException",
             };
             Some(ApiError::new(503, code, "The service is temporarily unavailable."))

@@ -16,9 +16,10 @@ use tokio::time::Instant;
 use super::{
     Account, Seed,
     faults::{FaultKind, Faults, Passage, refusal},
+    kubernetes,
     permissions::{self, Need, Policy},
     store::{Late, Store},
-    wire::{self, Call, WireRequest, WireResponse},
+    wire::{self, Call, Protocol, WireRequest, WireResponse},
 };
 
 /// Why an account cannot be opened or kept.
@@ -312,6 +313,11 @@ impl Inside {
         self.catch_up(now);
         *self.calls.entry((call.service.clone(), call.operation.clone())).or_default() += 1;
         let request_id = format!("{:08x}-0000-4000-8000-{:012x}", self.requests, now);
+        if call.protocol == Protocol::Kubernetes && !kubernetes::resolves(&self.account, &call.params) {
+            self.keep(now, late_due);
+            self.note(&call, now, Some("lost".to_owned()));
+            return Reply::Lost;
+        }
         if let Some(reason) = &self.unsaved {
             let error = super::ApiError::new(500, "InternalFailure", reason.clone());
             return Reply::Response(wire::encode(&call, Err(error), &request_id));
@@ -390,6 +396,10 @@ impl Inside {
 
 /// The names in a call's parameters, outermost first.
 fn resource_hint(params: &Value) -> String {
+    // KIND/NAMESPACE/NAME of the Kubernetes API.
+    if let Some(object) = params.get("object").and_then(Value::as_str) {
+        return object.to_owned();
+    }
     const NAMES: &[&str] = &[
         "clusterName",
         "name",
@@ -424,5 +434,5 @@ fn resource_hint(params: &Value) -> String {
 }
 
 fn is_read(operation: &str) -> bool {
-    ["Describe", "Get", "Head", "List"].iter().any(|verb| operation.starts_with(verb))
+    ["Describe", "Discover", "Get", "Head", "List", "Watch"].iter().any(|verb| operation.starts_with(verb))
 }

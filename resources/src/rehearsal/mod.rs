@@ -14,6 +14,7 @@ pub mod faults;
 mod handle;
 pub mod iam;
 pub mod kms;
+pub mod kubernetes;
 pub mod life;
 pub mod logs;
 pub mod params;

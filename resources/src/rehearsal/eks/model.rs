@@ -433,6 +433,13 @@ impl Cluster {
             })
     }
 
+    /// The addons whose software runs although they are none of EKS's (any more).
+    pub(in crate::rehearsal) fn preserved_addons(&self) -> impl Iterator<Item = &str> {
+        let own: &[&str] = if self.self_managed_addons { &["vpc-cni", "kube-proxy", "coredns"] } else { &[] };
+        let all = own.iter().copied().chain(self.preserved_addons.iter().map(String::as_str));
+        all.filter(|name| !self.addons.contains_key(*name))
+    }
+
     /// Untainted nodes that run: where coredns and other deployments can be.
     pub(super) fn nodes_for_pods(&self) -> i64 {
         self.nodegroups

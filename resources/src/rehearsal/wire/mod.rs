@@ -2,6 +2,7 @@
 //! answer becomes an HTTP response, as the real service would write it.
 
 mod json;
+mod kubernetes;
 mod query;
 mod rest_json;
 mod rest_xml;
@@ -59,6 +60,8 @@ pub enum Protocol {
     RestJson,
     /// S3.
     RestXml,
+    /// The API of a cluster.
+    Kubernetes,
 }
 
 /// One API call, decoded.
@@ -80,6 +83,9 @@ pub struct Call {
 /// An unsigned request, an unknown service, a malformed body, a path that no operation has: as a
 /// response that says so.
 pub fn decode(request: &WireRequest) -> Result<Call, WireResponse> {
+    if let Some(host) = kubernetes::host(request) {
+        return kubernetes::decode(host, request);
+    }
     let guessed = guessed_protocol(request);
     let refuse = |service: &str, protocol, error: &ApiError| encode_error(service, protocol, error, "refused");
     let service = match sigv4::signing_name(request) {
@@ -103,6 +109,8 @@ pub fn decode(request: &WireRequest) -> Result<Call, WireResponse> {
         Protocol::AwsJson => json::decode(request),
         Protocol::RestJson => rest_json::decode(request),
         Protocol::RestXml => rest_xml::decode(request),
+        // Its requests are known by their host.
+        Protocol::Kubernetes => Err(ApiError::new(404, "NotFound", "the server could not find the requested resource")),
     };
     match decoded {
         Ok((operation, params)) => Ok(Call { service, operation, params, protocol }),
@@ -132,6 +140,7 @@ fn unsigned(protocol: Protocol) -> ApiError {
         Protocol::AwsJson => ApiError::new(400, "MissingAuthenticationTokenException", "Missing Authentication Token"),
         Protocol::RestJson => ApiError::new(403, "MissingAuthenticationTokenException", "Missing Authentication Token"),
         Protocol::RestXml => ApiError::new(403, "AccessDenied", "Access Denied"),
+        Protocol::Kubernetes => ApiError::new(401, "Unauthorized", "Unauthorized"),
     }
 }
 
@@ -144,6 +153,7 @@ pub fn encode(call: &Call, answer: Result<Value, ApiError>, request_id: &str) ->
             Protocol::AwsJson => json::success(&call.service, &value, request_id),
             Protocol::RestJson => rest_json::success(&value, request_id),
             Protocol::RestXml => rest_xml::success(&call.operation, &value, request_id),
+            Protocol::Kubernetes => kubernetes::success(&value, request_id),
         },
         Err(error) => encode_error(&call.service, call.protocol, &error, request_id),
     };
@@ -161,6 +171,7 @@ fn encode_error(service: &str, protocol: Protocol, error: &ApiError, request_id:
         Protocol::AwsJson => json::failure(service, error, request_id),
         Protocol::RestJson => rest_json::failure(error, request_id),
         Protocol::RestXml => rest_xml::failure(error, request_id),
+        Protocol::Kubernetes => kubernetes::failure(error),
     }
 }
 
