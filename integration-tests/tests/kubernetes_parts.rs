@@ -4,9 +4,12 @@
 
 use std::{
     fs,
+    io::{BufRead as _, BufReader},
+    net::TcpStream,
     path::PathBuf,
+    process::{Command, Stdio},
     sync::{Arc, Mutex, PoisonError, Weak},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rayplat_integration_tests::kubernetes::{ControlPlane, KubeRay, Kwok, Node, find};
@@ -191,5 +194,27 @@ fn kuberay_kinds_are_too_large_for_client_side_apply() {
     }
     for kind in ["ray.io_rayclusters", "ray.io_rayjobs", "ray.io_rayservices"] {
         assert!(refused.iter().any(|name| name == kind), "{kind} was accepted; refused: {refused:?}");
+    }
+}
+
+#[test]
+fn nothing_outlives_a_control_plane_that_is_killed() {
+    let Some(tools) = find("nothing_outlives_a_control_plane_that_is_killed") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(tools.program("control-plane"));
+    command.arg("run").arg(folder.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let told: Value = serde_json::from_str(&line).unwrap();
+    let address = told["url"].as_str().unwrap().strip_prefix("https://").unwrap();
+    assert!(TcpStream::connect(address).is_ok());
+    // No word to its parts: the kernel ends them.
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let began = Instant::now();
+    while TcpStream::connect(address).is_ok() {
+        assert!(began.elapsed() < SOON, "the API server still listens at {address}");
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
