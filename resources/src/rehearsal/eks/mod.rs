@@ -45,7 +45,7 @@ pub use model::{
     AccessEntry, AccessPolicy, Addon, Association, Cluster, Encryption, Endpoint, Issue, Network, Nodegroup, Scaling,
     Status, Taint,
 };
-pub use nodegroups::nodes;
+pub use nodegroups::{nodes, set_desired, start_missing};
 pub use settle::settle;
 pub use updates::Update;
 pub use versions::{KUBERNETES_VERSIONS, KubernetesVersion, Support};

@@ -10,6 +10,7 @@ use super::params::{
     self, arn, check_name, choice, in_use, invalid_parameter, invalid_request, limit_exceeded, page_of_names, required,
     text, uuid,
 };
+use super::settle_addons::settle_replicas;
 use super::{
     access_entries, answers, durations, launch, machines, nodegroup_checks as checks, outside, user_data, versions,
     warm_pools,
@@ -216,6 +217,23 @@ pub(super) fn start_nodes(account: &mut Account, cluster_name: &str, name: &str,
         )?;
     }
     Ok(())
+}
+
+/// The autoscaler asks a group for so many nodes; they start later.
+pub fn set_desired(account: &mut Account, cluster_name: &str, name: &str, desired: i64) {
+    if let Ok(group) = params::nodegroup_mut(account, cluster_name, name) {
+        group.scaling.desired = desired.clamp(group.scaling.min, group.scaling.max);
+    }
+}
+
+/// Starts what is missing of the nodes that a group is to have.
+pub fn start_missing(account: &mut Account, cluster_name: &str, name: &str) {
+    let running = i64::try_from(nodes(account, cluster_name, name).count()).unwrap_or(i64::MAX);
+    let Ok(group) = params::nodegroup_mut(account, cluster_name, name) else { return };
+    let missing = group.scaling.desired - running;
+    // It fails only for a missing subnet, and this account never loses one.
+    let _ = start_nodes(account, cluster_name, name, missing);
+    settle_replicas(account, cluster_name);
 }
 
 /// How interfaces of the group's nodes are marked.

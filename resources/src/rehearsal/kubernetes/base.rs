@@ -43,22 +43,28 @@ pub(super) fn found(account: &mut Account, world: &mut World) {
     }
 }
 
-/// Puts an object that the system makes, unless it is there; its key.
-pub(super) fn system(
+/// Puts an object of a built-in kind that the system makes, unless it is there; its key.
+pub(super) fn system(account: &mut Account, world: &mut World, kind: &str, namespace: &str, object: Value) -> String {
+    match Resource::named(kind) {
+        Some(resource) => place(account, world, &resource, namespace, object),
+        None => String::new(),
+    }
+}
+
+/// The same of any kind.
+pub(super) fn place(
     account: &mut Account,
     world: &mut World,
-    kind: &str,
+    resource: &Resource,
     namespace: &str,
     mut object: Value,
 ) -> String {
-    let Some(resource) = Resource::named(kind) else { return String::new() };
-    let name = meta(&object, "name").to_owned();
-    let key = key(&resource.group, &resource.plural, namespace, &name);
+    let key = key(&resource.group, &resource.plural, namespace, meta(&object, "name"));
     if world.at(&key).is_some() {
         return key;
     }
     object["apiVersion"] = json!(resource.api_version());
-    object["kind"] = json!(kind);
+    object["kind"] = json!(resource.kind);
     if resource.namespaced {
         object["metadata"]["namespace"] = json!(namespace);
     }
@@ -66,7 +72,11 @@ pub(super) fn system(
         object["metadata"]["generation"] = json!(1);
     }
     let mut object = super::world::born(account, object);
-    super::defaults::normalise(account, world, &resource, &mut object, None);
+    super::defaults::strip_nulls(&mut object);
+    match resource.schema() {
+        Some(schema) => super::custom::normalise(&mut object, schema),
+        None => super::defaults::normalise(account, world, resource, &mut object, None),
+    }
     world.put(&key, object);
     key
 }

@@ -30,6 +30,19 @@ pub struct World {
     pub(super) surroundings: String,
 }
 
+/// Kinds that no controller acts on while their objects stand.
+const QUIET: &[&str] = &[
+    "clusterrolebindings",
+    "clusterroles",
+    "configmaps",
+    "limitranges",
+    "networkpolicies",
+    "rolebindings",
+    "roles",
+    "secrets",
+    "serviceaccounts",
+];
+
 /// The key of an object.
 pub(super) fn key(group: &str, plural: &str, namespace: &str, name: &str) -> String {
     format!("{group}/{plural}/{namespace}/{name}")
@@ -95,9 +108,10 @@ impl World {
     pub(super) fn put(&mut self, key: &str, mut object: Value) -> Arc<Value> {
         self.revision += 1;
         object["metadata"]["resourceVersion"] = json!(self.revision.to_string());
+        let quiet = key.split('/').nth(1).is_some_and(|plural| QUIET.contains(&plural));
+        self.dirty |= !quiet || is_deleted(&object) || object["metadata"]["ownerReferences"].is_array();
         let object = Arc::new(object);
         self.objects.insert(key.to_owned(), object.clone());
-        self.dirty = true;
         object
     }
 

@@ -178,7 +178,7 @@ fn run(account: &mut Account, world: &mut World, key: &str, pod: &Value) {
         return;
     }
     let range = start_range(world, pod, node);
-    if world.over(account, key, "start", range, None) {
+    if world.over(account, key, "start", range, None) && !super::ray::waits_for_head(world, pod) {
         let at = iso_time(account.now_ms);
         let number = world.revision();
         world.change(key, |pod| started(pod, &at, number));

@@ -1,14 +1,14 @@
 //! Deployments, StatefulSets, DaemonSets and Jobs: their pods, and what they say of themselves.
 //! Deployments have their pods without a ReplicaSet between.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{
     super::{
-        super::{Account, DrawnDuration, params::iso_time},
+        super::{Account, params::iso_time},
         base::system,
         delete::mark,
         kinds::Resource,
@@ -21,16 +21,19 @@ use super::{
 const HASH: &str = "pod-template-hash";
 
 pub(super) fn reconcile(account: &mut Account, world: &mut World) {
-    let pods = world.list("", "pods", None);
+    // By what owns them.
+    let mut pods: HashMap<String, Vec<Arc<Value>>> = HashMap::new();
+    for pod in world.list("", "pods", None) {
+        let owner = pod["metadata"]["ownerReferences"][0]["uid"].as_str().unwrap_or_default().to_owned();
+        pods.entry(owner).or_default().push(pod);
+    }
     for (group, plural) in
         [("apps", "deployments"), ("apps", "statefulsets"), ("apps", "daemonsets"), ("batch", "jobs")]
     {
         let standing: Vec<(String, Arc<Value>)> =
             world.keyed(group, plural, None).map(|(key, object)| (key.clone(), object.clone())).collect();
         for (key, object) in standing.into_iter().filter(|(_, object)| !is_deleted(object)) {
-            let uid = meta(&object, "uid");
-            let owned = |pod: &&Arc<Value>| pod["metadata"]["ownerReferences"][0]["uid"] == uid;
-            let mine: Vec<Arc<Value>> = pods.iter().filter(owned).cloned().collect();
+            let mine = pods.remove(meta(&object, "uid")).unwrap_or_default();
             let mut controller = Controller { account, world, key: &key, object: &object, pods: mine };
             match plural {
                 "deployments" => controller.deployment(),
@@ -230,19 +233,7 @@ impl Controller<'_> {
 
     /// Notes how long it took, once for each generation.
     fn note(&mut self, done: bool) {
-        let generation = int(&self.object["metadata"]["generation"], 1);
-        let what = format!("generation {generation}");
-        let now_ms = self.account.now_ms;
-        let began = self.world.since(self.key, &what, now_ms);
-        let Some(began_ms) = began.filter(|_| done) else { return };
-        self.world.ended(self.key, &what);
-        let (kind, namespace) = (self.object["kind"].as_str().unwrap_or_default(), meta(self.object, "namespace"));
-        self.account.drawn.push(DrawnDuration {
-            what: format!("kubernetes/{kind}/{namespace}/{}", meta(self.object, "name")),
-            phase: if generation == 1 { "create" } else { "update" }.to_owned(),
-            began_ms,
-            took_ms: now_ms.saturating_sub(began_ms),
-        });
+        super::note(self.account, self.world, self.key, self.object, done);
     }
 
     fn stateful_set(&mut self) {

@@ -3,6 +3,7 @@
 
 mod applying;
 mod life;
+mod ray;
 mod requests;
 
 use std::{sync::Arc, time::Duration};
