@@ -7,9 +7,12 @@
 mod fetch;
 mod helm;
 mod hooks;
+mod objects;
 pub mod order;
 mod placeholder;
+pub mod published;
 mod render;
+pub mod sanity;
 mod scope;
 #[cfg(test)]
 mod tests;

@@ -1,17 +1,15 @@
 //! From a chart to objects.
 
-use std::{collections::BTreeMap, ffi::OsString, fs};
+use std::{ffi::OsString, fs};
 
 use rayplat_engine::value::Expr;
 use serde_json::Value;
 
 use super::{
-    ChartError, ChartProblem, ChartSpec, Fetched, Helm, Hook, Rendered, RenderedObject, Source,
+    ChartError, ChartProblem, ChartSpec, Fetched, Helm, Rendered, Source,
     helm::scratch,
-    hooks,
-    order::rank,
-    placeholder::{Placeholders, Wording, compact, differs},
-    scope::{Scope, Scopes},
+    objects::{About, CURE, Found, finish, read},
+    placeholder::{Placeholders, Wording, differs},
     yaml::{self, Document},
 };
 
@@ -87,13 +85,6 @@ fn refused(spec: &ChartSpec, said: &str) -> ChartError {
     ChartError::new(ChartProblem::Template, message, hint)
 }
 
-/// An object as Helm printed it.
-struct Found {
-    object: RenderedObject,
-    /// Of the object, as printed.
-    annotations: BTreeMap<String, String>,
-}
-
 /// Objects and hooks from what two renderings printed.
 pub(super) fn assemble(
     spec: &ChartSpec,
@@ -104,172 +95,26 @@ pub(super) fn assemble(
     second: &str,
 ) -> Result<Rendered, ChartError> {
     let mut notes = Vec::new();
-    let mut found = read(spec, placeholders, first, Wording::First, &mut notes)?;
+    let mut found = read(spec, placeholders, documents(spec, first)?, Wording::First, &mut notes)?;
     // Without placeholders and with nothing made up they are the same.
     if first != second {
-        let other = read(spec, placeholders, second, Wording::Second, &mut Vec::new())?;
+        let other = read(spec, placeholders, documents(spec, second)?, Wording::Second, &mut Vec::new())?;
         compare(spec, placeholders, &mut found, &other, &mut notes)?;
     }
-    for found in &mut found {
-        found.object.manifest = compact(std::mem::replace(&mut found.object.manifest, Expr::Value(Value::Null)));
-    }
-    let (mut objects, mut hooks) = (Vec::new(), Vec::new());
-    for Found { object, annotations } in found {
-        match hooks::of(&object, &annotations) {
-            hooks::Kind::Object => objects.push(object),
-            hooks::Kind::Skipped(why) => notes.push(format!("{object} is left out: {why}")),
-            hooks::Kind::Hook { events, weight, delete } => hooks.push(Hook { object, events, weight, delete }),
-        }
-    }
-    unique(spec, &objects)?;
-    objects.sort_by(|a, b| sort_key(a).cmp(&sort_key(b)));
-    hooks::sort(&mut hooks);
-    Ok(Rendered {
-        spec: spec.clone(),
+    let about = About {
         source: Source::Helm { version: helm.to_owned() },
         digest: Some(chart.digest.clone()),
         version: chart.version.clone(),
         app_version: chart.app_version.clone(),
-        objects,
-        hooks,
-        notes,
-    })
+    };
+    finish(spec, about, found, notes)
 }
 
-pub(super) fn sort_key(object: &RenderedObject) -> (usize, &str, Option<&str>, &str) {
-    (rank(&object.kind), &object.kind, object.namespace.as_deref(), &object.name)
-}
-
-fn read(
-    spec: &ChartSpec,
-    placeholders: &Placeholders,
-    text: &str,
-    wording: Wording,
-    notes: &mut Vec<String>,
-) -> Result<Vec<Found>, ChartError> {
-    let documents = yaml::documents(text).map_err(|error| {
+fn documents(spec: &ChartSpec, text: &str) -> Result<Vec<Document>, ChartError> {
+    yaml::documents(text).map_err(|error| {
         let message = format!("chart {} renders to what is no YAML: {error}", spec.label());
         ChartError::new(ChartProblem::Rendered, message, "Look at what `helm template --debug` prints there.")
-    })?;
-    let mut flat = Vec::new();
-    documents.into_iter().for_each(|document| flatten(document, &mut flat));
-    let scopes = Scopes::of(flat.iter().map(|document| &document.value));
-    flat.into_iter().map(|document| object(spec, placeholders, wording, &scopes, document, notes)).collect()
-}
-
-/// Lists are their items.
-fn flatten(document: Document, into: &mut Vec<Document>) {
-    let is_list = document.value["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
-    match document.value["items"].as_array() {
-        Some(items) if is_list => {
-            for item in items {
-                flatten(Document { source: document.source.clone(), value: item.clone() }, into);
-            }
-        }
-        _ => into.push(document),
-    }
-}
-
-fn object(
-    spec: &ChartSpec,
-    placeholders: &Placeholders,
-    wording: Wording,
-    scopes: &Scopes,
-    document: Document,
-    notes: &mut Vec<String>,
-) -> Result<Found, ChartError> {
-    let Document { source, mut value } = document;
-    let template = source.unwrap_or_else(|| spec.chart.clone());
-    let unusable = |why: &str| {
-        let message = format!("chart {}: {template} renders to {why}", spec.label());
-        ChartError::new(
-            ChartProblem::Rendered,
-            message,
-            "It is the chart's mistake, or a value of yours that it puts there.",
-        )
-    };
-    let named = |value: &Value, what: &str| -> Result<String, ChartError> {
-        let text = value
-            .as_str()
-            .filter(|text| !text.is_empty())
-            .ok_or_else(|| unusable(&format!("an object without its {what}")))?;
-        let restored = placeholders.restore(value, wording);
-        if restored != Ok(Expr::Value(value.clone())) {
-            return Err(unusable(&format!("an object whose {what} is known only later ({})", placeholders.describe())));
-        }
-        Ok(text.to_owned())
-    };
-    let api_version = named(&value["apiVersion"], "apiVersion")?;
-    let kind = named(&value["kind"], "kind")?;
-    let name = named(&value["metadata"]["name"], "name")?;
-    let namespace = match &value["metadata"]["namespace"] {
-        Value::Null => None,
-        Value::String(text) if text.is_empty() => None,
-        other => Some(named(other, "namespace")?),
-    };
-    let group = api_version.split_once('/').map_or("", |(group, _)| group).to_owned();
-    let scope = scopes.get(&group, &kind);
-    let namespace = match (scope, namespace) {
-        (Scope::Cluster, _) => None,
-        (_, Some(namespace)) => Some(namespace),
-        (Scope::Namespaced, None) => Some(spec.namespace.clone()),
-        (Scope::Unknown, None) => {
-            notes.push(format!("{kind} {name} is taken to belong to the namespace {}", spec.namespace));
-            Some(spec.namespace.clone())
-        }
-    };
-    settle(&mut value, namespace.as_deref(), scope != Scope::Unknown && !scopes.is_own(&group, &kind));
-    let annotations = annotations(&value);
-    let manifest = placeholders.restore(&value, wording).map_err(|(path, why)| {
-        let object = RenderedObject {
-            api_version: api_version.clone(),
-            kind: kind.clone(),
-            namespace: namespace.clone(),
-            name: name.clone(),
-            manifest: Expr::Value(Value::Null),
-            template: template.clone(),
-            keep: false,
-        };
-        made_something(spec, placeholders, &object, &path, &why)
-    })?;
-    let keep = annotations.get("helm.sh/resource-policy").is_some_and(|policy| policy.trim() == "keep");
-    Ok(Found { object: RenderedObject { api_version, kind, namespace, name, manifest, template, keep }, annotations })
-}
-
-/// Puts the namespace in, and takes out what is the server's to say. In Kubernetes' own kinds
-/// a null is as good as nothing; in others it may mean something.
-fn settle(value: &mut Value, namespace: Option<&str>, built_in: bool) {
-    let crd = value["kind"] == "CustomResourceDefinition";
-    if let Some(metadata) = value["metadata"].as_object_mut() {
-        match namespace {
-            Some(namespace) => metadata.insert("namespace".to_owned(), namespace.into()),
-            None => metadata.remove("namespace"),
-        };
-        metadata.retain(|key, value| !value.is_null() && key != "creationTimestamp");
-    }
-    if let Some(object) = value.as_object_mut() {
-        object.remove("status");
-    }
-    if built_in && !crd {
-        without_nulls(value);
-    }
-}
-
-fn without_nulls(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            map.retain(|_, value| !value.is_null());
-            map.values_mut().for_each(without_nulls);
-        }
-        Value::Array(items) => items.iter_mut().for_each(without_nulls),
-        _ => {}
-    }
-}
-
-fn annotations(value: &Value) -> BTreeMap<String, String> {
-    let of = value["metadata"]["annotations"].as_object();
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    of.into_iter().flatten().map(|(key, value)| (key.clone(), text(value))).collect()
+    })
 }
 
 /// Both renderings must be the same now. A digest of the values in an annotation is let pass: it is
@@ -326,36 +171,4 @@ fn unsteady(spec: &ChartSpec, placeholders: &Placeholders, what: &str, path: &st
         placeholders.describe()
     );
     ChartError::new(ChartProblem::Rendered, message, CURE)
-}
-
-const CURE: &str = "What the chart makes of the text that stands for the value now is wrong for the value itself. Give it a \
-                    value that is known from the start, or have the chart refer to an object of yours that holds it.";
-
-fn made_something(
-    spec: &ChartSpec,
-    placeholders: &Placeholders,
-    object: &RenderedObject,
-    path: &str,
-    why: &str,
-) -> ChartError {
-    let message = format!(
-        "chart {} {why} a value that is known only later ({}): {path} of {object} ({})",
-        spec.label(),
-        placeholders.describe(),
-        object.template
-    );
-    ChartError::new(ChartProblem::Rendered, message, CURE)
-}
-
-fn unique(spec: &ChartSpec, objects: &[RenderedObject]) -> Result<(), ChartError> {
-    let mut seen = BTreeMap::new();
-    for object in objects {
-        let key = (object.group(), &object.kind, &object.namespace, &object.name);
-        if let Some(first) = seen.insert(key, &object.template) {
-            let message = format!("chart {} has {object} twice: in {first} and in {}", spec.label(), object.template);
-            let hint = "Only one of them can stand in the cluster. Two values that give two things one name?";
-            return Err(ChartError::new(ChartProblem::Rendered, message, hint));
-        }
-    }
-    Ok(())
 }
