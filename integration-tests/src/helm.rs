@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{BufRead as _, BufReader, Write as _},
     net::{TcpListener, TcpStream},
@@ -15,7 +16,9 @@ use std::{
     thread::JoinHandle,
 };
 
-use rayplat_resources::kubernetes::chart::{Helm, HelmEnvironment};
+use rayplat_engine::value::{Expr, Lookup};
+use rayplat_resources::kubernetes::chart::{Helm, HelmEnvironment, Rendered, RenderedObject};
+use serde_json::{Value, json};
 
 use crate::kubernetes;
 
@@ -36,6 +39,43 @@ pub async fn find(test: &str) -> Option<Helm> {
 /// The chart of our own of this version.
 pub fn demo(version: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/chart-demo").join(version)
+}
+
+/// A manifest with this text for everything that is known later.
+///
+/// # Panics
+/// A text is joined of what is none.
+pub fn known(manifest: &Expr, later: &str) -> Value {
+    let planned = manifest.eval(&|_, _| Lookup::Known(later.into())).unwrap();
+    planned.known().unwrap().clone()
+}
+
+/// A real API server takes every object of a chart, by server-side apply, with what it does not
+/// know refused: in the chart's order, custom resources when their kinds are there.
+///
+/// # Panics
+/// It refuses one.
+pub fn accepted(plane: &kubernetes::ControlPlane, label: &str, rendered: &Rendered) {
+    let is_crd = |object: &&RenderedObject| object.kind == "CustomResourceDefinition";
+    let own = |object: &RenderedObject| {
+        rendered.objects.iter().filter(is_crd).any(|crd| known(&crd.manifest, "")["spec"]["group"] == object.group())
+    };
+    let list = |objects: Vec<&RenderedObject>| {
+        let items: Vec<_> = objects.iter().map(|object| known(&object.manifest, "known-later")).collect();
+        json!({"apiVersion": "v1", "kind": "List", "items": items})
+    };
+    let (custom, others): (Vec<_>, Vec<_>) = rendered.objects.iter().partition(|object| own(object));
+    for namespace in rendered.objects.iter().filter_map(|object| object.namespace.as_deref()).collect::<BTreeSet<_>>() {
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
+        plane.apply("namespace", &namespace);
+    }
+    plane.apply(&format!("{label}-others"), &list(others));
+    for crd in rendered.objects.iter().filter(is_crd) {
+        plane.kubectl_ok(&["wait", "--for=condition=Established", "--timeout=60s", &format!("crd/{}", crd.name)]);
+    }
+    if !custom.is_empty() {
+        plane.apply(&format!("{label}-custom"), &list(custom));
+    }
 }
 
 /// A repository over HTTP; gone with the value.

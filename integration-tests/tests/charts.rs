@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use rayplat_engine::{urn::Urn, value::Expr};
-use rayplat_integration_tests::helm::{Repository, demo, find};
+use rayplat_integration_tests::{
+    helm::{Repository, accepted, demo, find},
+    kubernetes::{self, ControlPlane},
+};
 use rayplat_resources::kubernetes::chart::{
     ChartError, ChartProblem, ChartSpec, Helm, HookDelete, HookEvent, Rendered, fetch, order, render,
 };
@@ -211,4 +214,18 @@ async fn a_chart_that_was_fetched_needs_no_network_again() {
     let folders: Vec<_> = std::fs::read_dir(cache.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
     let kept: Vec<_> = std::fs::read_dir(&folders[0]).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!((folders.len(), kept), (1, vec!["demo-0.1.0.tgz".into()]));
+}
+
+#[tokio::test]
+async fn a_real_api_server_accepts_both_versions() {
+    const NAME: &str = "a_real_api_server_accepts_both_versions";
+    let Some(helm) = find(NAME).await else { return };
+    let Some(tools) = kubernetes::find(NAME) else { return };
+    let plane = ControlPlane::start(&tools);
+    for version in ["0.1.0", "0.2.0"] {
+        accepted(&plane, "demo", &rendered(&helm, &spec(version, &[])).await.unwrap());
+    }
+    let back = plane.get(&["deployment", "release-back", "--namespace", "demo-back"]);
+    assert_eq!(back["spec"]["replicas"], 3, "as the second version has it");
+    assert_eq!(back["spec"]["template"]["spec"]["volumes"][0]["configMap"]["defaultMode"], json!(0o440));
 }
