@@ -3,7 +3,11 @@
 
 use serde_json::Value;
 
-use super::{super::ApiError, kinds::Resource, request::Request, status::Wrong};
+use super::{
+    super::ApiError,
+    kinds::Resource,
+    status::{self, Wrong},
+};
 
 /// The schema of a field, as far as there is one.
 fn of_field<'a>(schema: &'a Value, name: &str) -> Option<&'a Value> {
@@ -74,8 +78,40 @@ fn walk(value: &mut Value, schema: &Value) {
     }
 }
 
-/// What is applied names only fields that there are.
-pub(super) fn check_known(resource: &Resource, request: Request<'_>, config: &Value) -> Result<(), ApiError> {
+const UNDECLARED: &str = "field not declared in schema";
+
+/// Why a value is not of its schema's type, in the words of structured-merge-diff.
+fn mistyped(value: &Value, schema: &Value) -> Option<String> {
+    if schema["x-kubernetes-int-or-string"] == true || value.is_null() {
+        return None;
+    }
+    let in_go = match value {
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_f64() => "float64",
+        Value::Number(_) => "int64",
+        Value::String(_) => "string",
+        Value::Array(_) => "[]interface {}",
+        Value::Object(_) => "map[string]interface {}",
+        Value::Null => "nil",
+    };
+    match schema["type"].as_str() {
+        Some("integer" | "number") if !value.is_number() => {
+            Some(format!("expected numeric (int or float), got {in_go}"))
+        }
+        Some("string") if !value.is_string() => {
+            Some(format!("expected string, got &value.valueUnstructured{{Value:{value}}}"))
+        }
+        Some("boolean") if !value.is_boolean() => {
+            Some(format!("expected boolean, got &value.valueUnstructured{{Value:{value}}}"))
+        }
+        Some("object") if !value.is_object() => Some(format!("expected map, got &{{{value}}}")),
+        Some("array") if !value.is_array() => Some(format!("expected list, got &{{{value}}}")),
+        _ => None,
+    }
+}
+
+/// What is applied names only fields that there are, each with a value of its type.
+pub(super) fn check_known(resource: &Resource, config: &Value) -> Result<(), ApiError> {
     let Some(schema) = resource.schema() else { return Ok(()) };
     let mut unknown = Vec::new();
     for (name, value) in config.as_object().into_iter().flatten() {
@@ -83,28 +119,29 @@ pub(super) fn check_known(resource: &Resource, request: Request<'_>, config: &Va
             match of_field(schema, name) {
                 Some(field) => look(value, field, &format!(".{name}"), &mut unknown),
                 None if open(schema) => {}
-                None => unknown.push(format!(".{name}")),
+                None => unknown.push(format!(".{name}: {UNDECLARED}")),
             }
         }
     }
     if unknown.is_empty() {
         return Ok(());
     }
-    let said: Vec<String> = unknown.iter().map(|place| format!("{place}: field not declared in schema")).collect();
-    let said = if said.len() == 1 { said.concat() } else { format!("errors:\n  {}", said.join("\n  ")) };
-    let place =
-        format!("{}/{}; {}, Kind={}", request.namespace(), request.name(), resource.api_version(), resource.kind);
-    Err(ApiError::new(500, "", format!("failed to create typed patch object ({place}): {said}")))
+    let said = if unknown.len() == 1 { unknown.concat() } else { format!("errors:\n  {}", unknown.join("\n  ")) };
+    Err(status::untyped(resource, config, &said))
 }
 
 fn look(value: &Value, schema: &Value, place: &str, unknown: &mut Vec<String>) {
+    if let Some(why) = mistyped(value, schema) {
+        unknown.push(format!("{place}: {why}"));
+        return;
+    }
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
                 match of_field(schema, name) {
                     Some(field) => look(value, field, &format!("{place}.{name}"), unknown),
                     None if open(schema) => {}
-                    None => unknown.push(format!("{place}.{name}")),
+                    None => unknown.push(format!("{place}.{name}: {UNDECLARED}")),
                 }
             }
         }
@@ -121,7 +158,20 @@ fn look(value: &Value, schema: &Value, place: &str, unknown: &mut Vec<String>) {
 pub(super) fn validate(object: &Value, schema: &Value) -> Vec<Wrong> {
     let mut wrong = Vec::new();
     judge_fields(object, schema, "", &mut wrong);
+    if !wrong.is_empty() && has_rules(schema) {
+        let why = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
+        wrong.push(Wrong::invalid("<nil>", &Value::Null, why));
+    }
     wrong
+}
+
+/// Are there rules in CEL? They are not evaluated here.
+fn has_rules(schema: &Value) -> bool {
+    match schema {
+        Value::Object(fields) => fields.contains_key("x-kubernetes-validations") || fields.values().any(has_rules),
+        Value::Array(items) => items.iter().any(has_rules),
+        _ => false,
+    }
 }
 
 fn judge_fields(object: &Value, schema: &Value, place: &str, wrong: &mut Vec<Wrong>) {
@@ -162,9 +212,9 @@ fn judge(value: &Value, schema: &Value, place: &str, wrong: &mut Vec<Wrong>) {
         let supported: Vec<String> = supported.iter().filter_map(Value::as_str).map(str::to_owned).collect();
         wrong.push(Wrong::unsupported(place, value, &supported));
     }
-    if let Some((number, least)) = value.as_f64().zip(schema["minimum"].as_f64()).filter(|(it, least)| it < least) {
+    if let Some((_, least)) = value.as_f64().zip(schema["minimum"].as_f64()).filter(|(it, least)| it < least) {
         let why = format!("{place} in body should be greater than or equal to {least}");
-        wrong.push(Wrong::invalid(place, &serde_json::json!(number), &why));
+        wrong.push(Wrong::invalid(place, value, &why));
     }
     if let Some((text, most)) = value.as_str().zip(schema["maxLength"].as_u64())
         && text.chars().count() as u64 > most

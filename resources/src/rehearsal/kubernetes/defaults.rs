@@ -33,11 +33,18 @@ pub(super) fn normalise(
 ) {
     tidy_metadata(&mut object["metadata"]);
     match resource.kind.as_str() {
-        "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" => workload(&resource.kind, object),
+        "Deployment" | "StatefulSet" | "ReplicaSet" => workload(&resource.kind, object),
+        "DaemonSet" => {
+            workload(&resource.kind, object);
+            template_generation(object, live);
+        }
         "Job" => {
             let uid = meta(object, "uid").to_owned();
             let name = meta(object, "name").to_owned();
             job_spec(&mut object["spec"], Some((&uid, &name)));
+            if object["metadata"]["labels"].is_null() {
+                object["metadata"]["labels"] = object["spec"]["template"]["metadata"]["labels"].clone();
+            }
         }
         "CronJob" => cron_job(&mut object["spec"]),
         "Pod" => pod(object, live),
@@ -76,6 +83,14 @@ fn smaller(kind: &str, object: &mut Value) {
             for limit in each(&mut object["spec"], "limits") {
                 for map in ["default", "defaultRequest", "max", "min", "maxLimitRequestRatio"] {
                     limit.get_mut(map).into_iter().for_each(quantities);
+                }
+                if limit["type"] == "Container" {
+                    for (from, to) in [("max", "default"), ("default", "defaultRequest"), ("min", "defaultRequest")] {
+                        for (name, value) in limit[from].as_object().cloned().unwrap_or_default() {
+                            default(limit, to, json!({}));
+                            default(&mut limit[to], &name, value);
+                        }
+                    }
                 }
             }
         }
@@ -174,6 +189,15 @@ fn workload(kind: &str, object: &mut Value) {
             }
         }
     }
+}
+
+/// What DaemonSets counted their templates with before they had revisions.
+fn template_generation(object: &mut Value, live: Option<&Value>) {
+    const COUNTED: &str = "deprecated.daemonset.template.generation";
+    let counted = live.and_then(|live| live["metadata"]["annotations"][COUNTED].as_str()?.parse::<u64>().ok());
+    let changed = live.is_none_or(|live| live["spec"]["template"] != object["spec"]["template"]);
+    let number = counted.unwrap_or(0) + u64::from(changed);
+    object["metadata"]["annotations"][COUNTED] = json!(number.to_string());
 }
 
 fn job_spec(spec: &mut Value, of: Option<(&str, &str)>) {
@@ -359,6 +383,10 @@ fn claim(world: &World, object: &mut Value, live: Option<&Value>) {
         default(&mut object["spec"], "storageClassName", class["metadata"]["name"].clone());
     }
     object["status"] = json!({"phase": "Pending"});
+    // While a pod uses it, it stays.
+    if object["metadata"]["finalizers"].is_null() {
+        object["metadata"]["finalizers"] = json!(["kubernetes.io/pvc-protection"]);
+    }
 }
 
 fn binding(object: &mut Value) {

@@ -55,9 +55,8 @@ pub(super) fn delete(
         Some(standing) if is_deleted(&standing) => {
             Ok(answered(200, read::shown(resource, &standing, request.metadata_only())))
         }
-        _ => Ok(answered(
-            200,
-            json!({
+        _ => {
+            let mut done = json!({
                 "kind": "Status",
                 "apiVersion": "v1",
                 "metadata": {},
@@ -68,8 +67,12 @@ pub(super) fn delete(
                     "kind": resource.plural,
                     "uid": live["metadata"]["uid"],
                 },
-            }),
-        )),
+            });
+            if resource.group.is_empty() {
+                done["details"].as_object_mut().map(|details| details.shift_remove("group"));
+            }
+            Ok(answered(200, done))
+        }
     }
 }
 

@@ -147,7 +147,11 @@ fn scale_paths(resource: &Resource) -> (String, String, String) {
 
 /// The `Scale` of an object.
 pub(super) fn scale_of(resource: &Resource, object: &Value) -> Value {
-    let (wanted, has, _) = scale_paths(resource);
+    let (wanted, has, labels) = scale_paths(resource);
+    let matched = object["spec"]["selector"]["matchLabels"].as_object().into_iter().flatten();
+    let matched: Vec<String> =
+        matched.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
+    let selector = object.pointer(&labels).and_then(Value::as_str).map_or(matched.join(","), str::to_owned);
     let number = |path: &str| object.pointer(path).and_then(Value::as_i64).unwrap_or(0);
     let mut metadata = json!({});
     for name in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
@@ -158,8 +162,24 @@ pub(super) fn scale_of(resource: &Resource, object: &Value) -> Value {
         "apiVersion": "autoscaling/v1",
         "metadata": metadata,
         "spec": {"replicas": number(&wanted)},
-        "status": {"replicas": number(&has)},
+        "status": {"replicas": number(&has), "selector": selector},
     })
+}
+
+/// What is applied to a scale, as the object that it is the scale of.
+pub(super) fn of_scale(resource: &Resource, request: Request<'_>) -> Result<Value, ApiError> {
+    let scale = request.body();
+    if scale["kind"] != "Scale" {
+        return Err(status::bad_request("only a Scale can be applied to a scale"));
+    }
+    let mut config = json!({
+        "apiVersion": resource.api_version(),
+        "kind": resource.kind,
+        "metadata": {"name": request.name()},
+        "spec": {},
+    });
+    put(&mut config, &scale_paths(resource).0, scale["spec"]["replicas"].clone(), true).map_err(status::bad_request)?;
+    Ok(config)
 }
 
 /// Changes the number of replicas through the scale.

@@ -135,6 +135,13 @@ pub(super) fn invalid(resource: &Resource, name: &str, wrong: &[Wrong]) -> ApiEr
     details(error, name, &resource.group, &resource.kind).with("causes", causes)
 }
 
+/// 500: what is applied does not fit its type. The server has no reason for it.
+pub(super) fn untyped(resource: &Resource, config: &Value, why: &str) -> ApiError {
+    let text = |name: &str| config["metadata"][name].as_str().unwrap_or_default();
+    let place = format!("{}/{}; {}, Kind={}", text("namespace"), text("name"), resource.api_version(), resource.kind);
+    ApiError::new(500, "", format!("failed to create typed patch object ({place}): {why}"))
+}
+
 /// 409: other managers own fields that are to be set.
 /// Source: k8s.io/apimachinery, `pkg/util/managedfields/internal/conflict.go`.
 pub(super) fn apply_conflict(conflicts: &[Conflict]) -> ApiError {

@@ -79,7 +79,9 @@ pub(super) fn built_in(resource: &Resource, object: &Value, live: Option<&Value>
         "Pod" => pods(&object["spec"], "spec", &mut wrong),
         "Service" => service(object, live, &mut wrong),
         "RoleBinding" | "ClusterRoleBinding" if live.is_some_and(|live| live["roleRef"] != object["roleRef"]) => {
-            wrong.push(Wrong::invalid("roleRef", &object["roleRef"], "cannot change roleRef"));
+            let role = &object["roleRef"];
+            let shown = json!({"APIGroup": role["apiGroup"], "Kind": role["kind"], "Name": role["name"]});
+            wrong.push(Wrong::invalid("roleRef", &shown, "cannot change roleRef"));
         }
         "StorageClass" => storage_class(object, live, &mut wrong),
         "PersistentVolumeClaim" => claim(object, live, &mut wrong),
@@ -209,13 +211,10 @@ fn storage_class(object: &Value, live: Option<&Value>, wrong: &mut Vec<Wrong>) {
         wrong.push(Wrong::required("provisioner", ""));
     }
     let Some(live) = live else { return };
-    for field in ["parameters", "provisioner", "reclaimPolicy"] {
+    for field in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
         if live[field] != object[field] {
-            wrong.push(Wrong::forbidden(field, &format!("updates to {field} are forbidden.")));
+            wrong.push(Wrong::immutable(field, &object[field]));
         }
-    }
-    if live["volumeBindingMode"] != object["volumeBindingMode"] {
-        wrong.push(Wrong::immutable("volumeBindingMode", &object["volumeBindingMode"]));
     }
 }
 

@@ -36,6 +36,9 @@ fn strip<'a>(resource: &'a Resource, subresource: &'a str) -> impl Fn(&mut Set) 
                 metadata.remove(&Set::field(name));
             }
         });
+        if resource.kind == "Namespace" {
+            set.within("f:spec", |spec| spec.remove("f:finalizers"));
+        }
         match subresource {
             "status" => set.retain("f:status"),
             _ if resource.status => set.remove("f:status"),
@@ -144,7 +147,10 @@ pub(super) fn update(
     }
     if resource.is_custom() && meta(body, "resourceVersion").is_empty() {
         let wrong = status::Wrong::invalid("metadata.resourceVersion", &json!(0), "must be specified for an update");
-        return Err(status::invalid(resource, request.name(), &[wrong]));
+        // The kind is not known where this is found out.
+        let mut resource = resource.clone();
+        resource.kind.clone_from(&resource.plural);
+        return Err(status::invalid(&resource, request.name(), &[wrong]));
     }
     replace(account, world, resource, request, &live, body.clone())
 }
@@ -194,7 +200,9 @@ pub(super) fn apply(
         options.kind = "PatchOptions".to_owned();
         return Err(status::invalid(&options, "", &[wrong]));
     }
-    let mut config = checked_body(resource, request)?.clone();
+    let scales = request.subresource() == "scale";
+    let mut config =
+        if scales { super::patch::of_scale(resource, request)? } else { checked_body(resource, request)?.clone() };
     if config["apiVersion"].is_null() || config["kind"].is_null() {
         return Err(status::bad_request("apiVersion and kind must be set in what is applied"));
     }
@@ -203,7 +211,7 @@ pub(super) fn apply(
     }
     defaults::strip_nulls(&mut config);
     config["metadata"]["name"] = json!(request.name());
-    custom::check_known(resource, request, &config)?;
+    custom::check_known(resource, &config)?;
     let key = request.key(resource);
     let live = world.at(&key);
     match &live {
@@ -225,20 +233,15 @@ pub(super) fn apply(
     let applied = managers.apply(standing, &config, resource.types(), &writer, strip, request.flag("force")).map_err(
         |refusal| match refusal {
             Refusal::Conflicts(conflicts) => status::apply_conflict(&conflicts),
-            Refusal::Untyped(why) => {
-                let place = format!(
-                    "{}/{}; {}, Kind={}",
-                    request.namespace(),
-                    request.name(),
-                    resource.api_version(),
-                    resource.kind
-                );
-                ApiError::new(500, "", format!("failed to create typed patch object ({place}): {}", why.0))
-            }
+            Refusal::Untyped(why) => status::untyped(resource, &config, &why.0),
         },
     )?;
     let new = prepare(account, world, resource, request, live.as_deref(), applied)?;
-    store(world, resource, request, &key, live.as_deref(), new, &managers)
+    let mut answer = store(world, resource, request, &key, live.as_deref(), new, &managers)?;
+    if scales {
+        answer["body"] = super::patch::scale_of(resource, &answer["body"]);
+    }
+    Ok(answer)
 }
 
 /// A wanted object as it will stand: system fields, the half that is not asked for, defaults;

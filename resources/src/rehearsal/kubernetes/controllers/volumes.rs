@@ -74,11 +74,6 @@ pub(super) fn reconcile(account: &mut Account, world: &mut World) {
             }
             continue;
         }
-        world.change(&key, |claim| {
-            if claim["metadata"]["finalizers"].is_null() {
-                claim["metadata"]["finalizers"] = json!([FINALIZER]);
-            }
-        });
         if claim["status"]["phase"] != "Bound" {
             bind(account, world, &key, &claim, &users);
         }

@@ -100,10 +100,12 @@ impl Managers {
                 "manager": entry.name,
                 "operation": entry.operation,
                 "apiVersion": entry.api_version,
-                "time": entry.time,
                 "fieldsType": "FieldsV1",
                 "fieldsV1": entry.fields.to_json(),
             });
+            if !entry.time.is_empty() {
+                shown["time"] = json!(entry.time);
+            }
             if !entry.subresource.is_empty() {
                 shown["subresource"] = json!(entry.subresource);
             }
@@ -149,13 +151,11 @@ impl Managers {
             *self = before;
             return Err(Refusal::Conflicts(conflicts));
         }
-        // The time is that of the last change of what is owned or of the object.
-        if let (Some(last), Some(mine)) = (last, self.0.iter_mut().find(|manager| manager.is(writer)))
-            && last.fields == mine.fields
-            && last.api_version == mine.api_version
-            && pruned == *live
+        // The time is that of the last change of the object; who changed nothing yet has none.
+        if pruned == *live
+            && let Some(mine) = self.0.iter_mut().find(|manager| manager.is(writer))
         {
-            mine.time = last.time;
+            mine.time = last.map(|last| last.time).unwrap_or_default();
         }
         self.0.retain(|manager| !manager.fields.is_empty());
         Ok(pruned)

@@ -64,13 +64,18 @@ fn keyed(items: &[Value], shape: &Shape, place: &str) -> Result<Vec<(Element, Va
             ))
         })?;
         if !seen.insert(element.clone()) {
-            let mut once = super::Set::default();
-            once.attach(element, true, super::Set::default());
-            return Err(Untyped(format!("{place}: duplicate entries for key {}", once.paths().concat())));
+            return Err(Untyped(format!("{place}: duplicate entries for key {}", at("", &element))));
         }
         found.push((element, item.clone()));
     }
     Ok(found)
+}
+
+/// The place of an item.
+fn at(place: &str, element: &Element) -> String {
+    let mut once = super::Set::default();
+    once.attach(element.clone(), true, super::Set::default());
+    format!("{place}{}", once.paths().concat())
 }
 
 /// What is newly applied has its keys too.
@@ -81,7 +86,8 @@ fn check(value: &Value, types: Types<'_>, place: &str) -> Result<(), Untyped> {
             fields.iter().try_for_each(|(name, value)| check(value, types.field(name), &format!("{place}.{name}")))
         }
         (Shape::Set | Shape::Keyed(_), Value::Array(items)) => {
-            keyed(items, &shape, place)?.iter().try_for_each(|(_, item)| check(item, types.item(), place))
+            let items = keyed(items, &shape, place)?;
+            items.iter().try_for_each(|(element, item)| check(item, types.item(), &at(place, element)))
         }
         _ => Ok(()),
     }
@@ -114,9 +120,9 @@ fn lists(
         let Some((element, item)) = right.next() else { break };
         done.insert(element);
         merged.push(match standing.get(element) {
-            Some(standing) => merge(standing, item, types.item(), place)?,
+            Some(standing) => merge(standing, item, types.item(), &at(place, element))?,
             None => {
-                check(item, types.item(), place)?;
+                check(item, types.item(), &at(place, element))?;
                 item.clone()
             }
         });

@@ -82,6 +82,8 @@ const ATOMIC: &[(&str, &str)] = &[
     ("scaleTargetRef", ""),
     ("dataSource", ""),
     ("secretRef", "volumes"),
+    ("secrets", "ServiceAccount"),
+    ("imagePullSecrets", "spec"),
     ("requiredDuringSchedulingIgnoredDuringExecution", "nodeAffinity"),
     ("required", "nodeAffinity"),
     // Of interest as a whole only; with 400 KB a definition it would be a fifth of a second each time.
@@ -110,8 +112,9 @@ const MAPS: &[&str] = &[
     "min",
 ];
 
-/// Structures that an object of a built-in kind always has, if empty: they never are news.
-const ALWAYS: &[&str] = &["metadata", "spec", "status", "template", "jobTemplate", "strategy", "updateStrategy"];
+/// What an object of a built-in kind always has, if empty: it is never news.
+const ALWAYS: &[&str] =
+    &["containers", "metadata", "spec", "status", "template", "jobTemplate", "strategy", "updateStrategy"];
 
 /// `ports[].protocol` of containers and services.
 fn default_key(key: &str) -> Option<Value> {

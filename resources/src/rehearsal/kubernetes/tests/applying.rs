@@ -70,7 +70,7 @@ async fn custom_resources_come_with_their_definition() {
         (json!({"color": "red"}), "Widget.example.com \"w\" is invalid: spec.size: Required value"),
         (
             json!({"size": "1"}),
-            "Widget.example.com \"w\" is invalid: spec.size: Invalid value: \"string\": spec.size in body must be of type integer: \"string\"",
+            "failed to create typed patch object (/w; example.com/v1, Kind=Widget): .spec.size: expected numeric (int or float), got string",
         ),
         (
             json!({"size": 1, "color": "green"}),
@@ -78,7 +78,7 @@ async fn custom_resources_come_with_their_definition() {
         ),
         (
             json!({"size": 1, "smell": 1}),
-            "failed to create typed patch object (default/w; example.com/v1, Kind=Widget): .spec.smell: field not declared in schema",
+            "failed to create typed patch object (/w; example.com/v1, Kind=Widget): .spec.smell: field not declared in schema",
         ),
     ] {
         assert_eq!(rig.apply(widget, &of(spec)).await.unwrap_err().message, why);

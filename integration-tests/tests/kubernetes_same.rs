@@ -1,0 +1,601 @@
+//! The emulated API answers as a real API server does: the same requests to both.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{fs, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::{HeaderValue, Request, header};
+use kube::Client;
+use rayplat_integration_tests::{
+    QUICKSTART, World,
+    kubernetes::{ControlPlane, find},
+};
+use rayplat_resources::kubernetes::ClusterAccess;
+use serde_json::{Value, json};
+
+const APPLY: &str = "application/apply-patch+yaml";
+const MERGE: &str = "application/merge-patch+json";
+const STRATEGIC: &str = "application/strategic-merge-patch+json";
+const JSON: &str = "application/json";
+
+/// One request.
+struct Asked {
+    name: &'static str,
+    method: &'static str,
+    path: String,
+    content: &'static str,
+    body: Value,
+}
+
+fn ask(name: &'static str, method: &'static str, path: &str, content: &'static str, body: Value) -> Asked {
+    Asked { name, method, path: path.to_owned(), content, body }
+}
+
+fn apply(name: &'static str, path: &str, manager: &str, body: Value) -> Asked {
+    let sign = if path.contains('?') { '&' } else { '?' };
+    ask(name, "PATCH", &format!("{path}{sign}fieldManager={manager}"), APPLY, body)
+}
+
+/// The answer to a request: status and body.
+async fn send(client: &Client, asked: &Asked) -> (u16, Value) {
+    let bytes = match &asked.body {
+        Value::Null => Vec::new(),
+        // YAML, as it is.
+        Value::String(text) => text.clone().into_bytes(),
+        body => body.to_string().into_bytes(),
+    };
+    let request = Request::builder().method(asked.method).uri(&asked.path).header("content-type", asked.content);
+    let request = request.header("user-agent", "tester/1").body(bytes.into()).unwrap();
+    let answer = client.send(request).await.unwrap();
+    let status = answer.status().as_u16();
+    let body = answer.into_body().collect_bytes().await.unwrap();
+    (status, serde_json::from_slice(&body).unwrap_or_else(|_| json!(String::from_utf8_lossy(&body))))
+}
+
+/// What may differ: identities, times, addresses, and what controllers have done meanwhile.
+fn comparable(mut value: Value) -> Value {
+    drop_fields(&mut value);
+    if !value.is_object() {
+        return value;
+    }
+    // What is said of a whole template shows the server's own structures.
+    for place in ["/message", "/details/causes/0/message"] {
+        if let Some(Value::String(text)) = value.pointer_mut(place)
+            && let (true, Some(begin), Some(end)) =
+                (text.to_lowercase().contains("terminationmessagepath"), text.find('{'), text.rfind("}: "))
+        {
+            text.replace_range(begin..end, "");
+        }
+    }
+    // In no order, as Go's maps have none.
+    if let Some(causes) = value["details"]["causes"].as_array_mut() {
+        causes.sort_by_key(Value::to_string);
+    }
+    if value["kind"] == "Scale" {
+        value["status"].as_object_mut().map(|status| status.remove("replicas"));
+    } else if value["kind"] != "Status" {
+        value.as_object_mut().map(|fields| fields.remove("status"));
+    }
+    if let Some(entries) = value["metadata"]["managedFields"].as_array_mut() {
+        entries.retain(|entry| entry["manager"] != "kube-controller-manager" && entry["manager"] != "kube-apiserver");
+        // The order is that of whole seconds.
+        entries.sort_by_key(|entry| (entry["operation"].to_string(), entry["manager"].to_string()));
+        // Definitions are owned as a whole there.
+        if value["kind"] == "CustomResourceDefinition" {
+            value["metadata"].as_object_mut().map(|metadata| metadata.remove("managedFields"));
+        }
+    }
+    value
+}
+
+fn drop_fields(value: &mut Value) {
+    const ANY: &[&str] = &[
+        "uid",
+        "resourceVersion",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "time",
+        "clusterIP",
+        "clusterIPs",
+        "batch.kubernetes.io/controller-uid",
+        "controller-uid",
+        "deployment.kubernetes.io/revision",
+        "selfLink",
+    ];
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, value| !ANY.contains(&name.as_str()) && !value.is_null());
+            fields.values_mut().for_each(drop_fields);
+            fields.retain(|name, value| name != "annotations" || value.as_object().is_none_or(|map| !map.is_empty()));
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_fields),
+        _ => {}
+    }
+}
+
+fn deployment() -> Value {
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "labels": {"app": "web"}},
+        "spec": {
+            "replicas": 2,
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {
+                "metadata": {"labels": {"app": "web"}},
+                "spec": {
+                    "nodeSelector": {"none": "here"},
+                    "serviceAccountName": "default",
+                    "containers": [{
+                        "name": "main",
+                        "image": "example/app:1",
+                        "args": ["a", "b"],
+                        "env": [{"name": "A", "value": "1"}, {"name": "B", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
+                        "ports": [{"containerPort": 80, "name": "http"}],
+                        "readinessProbe": {"httpGet": {"path": "/", "port": 80}},
+                        "resources": {"requests": {"cpu": "1000m", "memory": "1024Mi"}, "limits": {"cpu": 1.5}},
+                        "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+                    }],
+                    "volumes": [{"name": "tmp", "emptyDir": {"sizeLimit": "0.5Gi"}}, {"name": "c", "configMap": {"name": "m"}}],
+                    "tolerations": [{"key": "gpu", "operator": "Exists"}],
+                },
+            },
+        },
+    })
+}
+
+fn with(mut object: Value, pointer: &str, value: Value) -> Value {
+    *object.pointer_mut(pointer).unwrap() = value;
+    object
+}
+
+const MAP: &str = "/api/v1/namespaces/same/configmaps";
+const WEB: &str = "/apis/apps/v1/namespaces/same/deployments/web";
+const WIDGET: &str = "/apis/example.com/v1/namespaces/same/widgets/w";
+const CRD: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.example.com";
+
+fn small_objects() -> Vec<Asked> {
+    let map = |data: Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m", "labels": {"l": "1"}}, "data": data});
+    let one = format!("{MAP}/m");
+    vec![
+        ask("a namespace", "POST", "/api/v1/namespaces", JSON, json!({"metadata": {"name": "same"}})),
+        ask("its end", "DELETE", "/api/v1/namespaces/kube-system", JSON, Value::Null),
+        ask("a bad name", "POST", "/api/v1/namespaces", JSON, json!({"metadata": {"name": "Bad_Name"}})),
+        ask("no name", "POST", MAP, JSON, json!({"data": {}})),
+        ask("no namespace", "POST", "/api/v1/namespaces/none/configmaps", JSON, json!({"metadata": {"name": "m"}})),
+        ask("no such kind", "GET", "/apis/example.com/v1/namespaces/same/widgets", JSON, Value::Null),
+        ask("create", "POST", MAP, JSON, map(json!({"a": "1", "b": "1"}))),
+        ask("create again", "POST", MAP, JSON, map(json!({"a": "1"}))),
+        ask("a merge patch", "PATCH", &format!("{one}?fieldManager=kubectl-edit"), MERGE, json!({"data": {"a": "2"}})),
+        apply("a conflict", &one, "rayplat", map(json!({"a": "3", "b": "1", "c": "1"}))),
+        apply("forced", &format!("{one}?force=true"), "rayplat", map(json!({"a": "3", "b": "1", "c": "1"}))),
+        apply("less", &one, "rayplat", map(json!({"c": "1"}))),
+        apply("a dry run", &format!("{one}?dryRun=All"), "rayplat", map(json!({"c": "2"}))),
+        apply(
+            "another name",
+            &one,
+            "rayplat",
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}),
+        ),
+        apply(
+            "managed",
+            &one,
+            "rayplat",
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m", "managedFields": [{"manager": "x"}]}}),
+        ),
+        ask("no manager", "PATCH", &one, APPLY, map(json!({}))),
+        ask(
+            "a JSON patch",
+            "PATCH",
+            &one,
+            "application/json-patch+json",
+            json!([{"op": "add", "path": "/data/j", "value": "1"}]),
+        ),
+        ask(
+            "stale",
+            "PUT",
+            &one,
+            JSON,
+            with(map(json!({})), "/metadata", json!({"name": "m", "resourceVersion": "1"})),
+        ),
+        apply(
+            "large annotations",
+            &format!("{MAP}/large"),
+            "rayplat",
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "large", "annotations": {"a": "x".repeat(262_144)}}}),
+        ),
+        ask("delete", "DELETE", &one, JSON, Value::Null),
+        ask("gone", "GET", &one, JSON, Value::Null),
+        apply(
+            "a secret",
+            "/api/v1/namespaces/same/secrets/s",
+            "rayplat",
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"k": "v"}}),
+        ),
+        apply(
+            "a service",
+            "/api/v1/namespaces/same/services/s",
+            "rayplat",
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"selector": {"a": "b"}, "ports": [{"port": 80}]}}),
+        ),
+        apply(
+            "a claim",
+            "/api/v1/namespaces/same/persistentvolumeclaims/c",
+            "rayplat",
+            json!({
+                "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "c"},
+                "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "none", "resources": {"requests": {"storage": "1024Mi"}}},
+            }),
+        ),
+    ]
+}
+
+fn workloads() -> Vec<Asked> {
+    let job = |image: &str| {
+        json!({
+            "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"},
+            "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "a", "image": image}]}}},
+        })
+    };
+    let set = |service: &str| {
+        json!({
+            "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "s"},
+            "spec": {
+                "replicas": 0, "serviceName": service, "selector": {"matchLabels": {"a": "b"}},
+                "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "a", "image": "a"}]}},
+            },
+        })
+    };
+    let image = json!({"spec": {"template": {"spec": {"containers": [{"name": "main", "image": "other:2"}]}}}});
+    vec![
+        apply("a deployment", WEB, "rayplat", deployment()),
+        apply("the same", WEB, "rayplat", deployment()),
+        ask("a strategic patch", "PATCH", &format!("{WEB}?fieldManager=kubectl-edit"), STRATEGIC, image),
+        apply(
+            "two conflicts",
+            &format!("{WEB}/scale"),
+            "scaler",
+            json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "web"}, "spec": {"replicas": 2}}),
+        ),
+        ask("a scale", "PATCH", &format!("{WEB}/scale?fieldManager=kubectl"), MERGE, json!({"spec": {"replicas": 5}})),
+        apply("conflicts", WEB, "rayplat", deployment()),
+        apply("forced", &format!("{WEB}?force=true"), "rayplat", deployment()),
+        apply(
+            "another selector",
+            WEB,
+            "rayplat",
+            with(deployment(), "/spec/selector", json!({"matchLabels": {"x": "y"}})),
+        ),
+        apply("no containers", WEB, "rayplat", with(deployment(), "/spec/template/spec/containers", json!([]))),
+        apply(
+            "twice the same",
+            WEB,
+            "rayplat",
+            with(deployment(), "/spec/template/spec/containers/0/env", json!([{"name": "A"}, {"name": "A"}])),
+        ),
+        apply("a job", "/apis/batch/v1/namespaces/same/jobs/j", "rayplat", job("a:1")),
+        apply("another job", "/apis/batch/v1/namespaces/same/jobs/j", "rayplat", job("a:2")),
+        apply("a set", "/apis/apps/v1/namespaces/same/statefulsets/s", "rayplat", set("x")),
+        apply("another set", "/apis/apps/v1/namespaces/same/statefulsets/s", "rayplat", set("y")),
+        apply(
+            "a class",
+            "/apis/storage.k8s.io/v1/storageclasses/c",
+            "rayplat",
+            json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "c"}, "provisioner": "p", "parameters": {"a": "1"}}),
+        ),
+        apply(
+            "another class",
+            "/apis/storage.k8s.io/v1/storageclasses/c",
+            "rayplat",
+            json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "c"}, "provisioner": "p", "parameters": {"a": "2"}}),
+        ),
+    ]
+}
+
+/// An object of each kind that a platform has besides.
+fn others() -> Vec<Asked> {
+    let pods = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "a", "image": "a", "ports": [{"containerPort": 1}]}]}});
+    let rbac = "rbac.authorization.k8s.io";
+    let objects = [
+        (
+            "ServiceAccount",
+            "v1",
+            "serviceaccounts",
+            json!({"imagePullSecrets": [{"name": "x"}], "secrets": [{"name": "y"}]}),
+        ),
+        (
+            "Role",
+            "rbac.authorization.k8s.io/v1",
+            "roles",
+            json!({"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]}),
+        ),
+        (
+            "RoleBinding",
+            "rbac.authorization.k8s.io/v1",
+            "rolebindings",
+            json!({
+                "roleRef": {"apiGroup": rbac, "kind": "Role", "name": "x"},
+                "subjects": [{"kind": "ServiceAccount", "name": "x", "namespace": "same"}, {"kind": "User", "name": "u", "apiGroup": rbac}],
+            }),
+        ),
+        (
+            "NetworkPolicy",
+            "networking.k8s.io/v1",
+            "networkpolicies",
+            json!({"spec": {"podSelector": {}, "ingress": [{"ports": [{"port": 80}]}], "egress": [{"ports": [{"port": 53, "protocol": "UDP"}]}]}}),
+        ),
+        (
+            "PodDisruptionBudget",
+            "policy/v1",
+            "poddisruptionbudgets",
+            json!({"spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"a": "b"}}}}),
+        ),
+        (
+            "DaemonSet",
+            "apps/v1",
+            "daemonsets",
+            json!({"spec": {"selector": {"matchLabels": {"a": "b"}}, "template": pods}}),
+        ),
+        (
+            "CronJob",
+            "batch/v1",
+            "cronjobs",
+            json!({"spec": {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": {"template": {"spec": {
+                "restartPolicy": "OnFailure", "containers": [{"name": "a", "image": "a"}],
+            }}}}}}),
+        ),
+        ("ResourceQuota", "v1", "resourcequotas", json!({"spec": {"hard": {"requests.cpu": "1000m", "pods": 4}}})),
+        (
+            "LimitRange",
+            "v1",
+            "limitranges",
+            json!({"spec": {"limits": [{"type": "Container", "default": {"cpu": "0.5"}}]}}),
+        ),
+        (
+            "StatefulSet",
+            "apps/v1",
+            "statefulsets",
+            json!({"spec": {
+                "replicas": 0, "serviceName": "x", "selector": {"matchLabels": {"a": "b"}}, "template": pods,
+                "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}],
+            }}),
+        ),
+    ];
+    let mut asked: Vec<Asked> = objects
+        .into_iter()
+        .map(|(kind, version, plural, mut body)| {
+            body["apiVersion"] = json!(version);
+            body["kind"] = json!(kind);
+            body["metadata"] = json!({"name": "other"});
+            let root = if version == "v1" { "/api/v1".to_owned() } else { format!("/apis/{version}") };
+            apply(kind, &format!("{root}/namespaces/same/{plural}/other"), "rayplat", body)
+        })
+        .collect();
+    let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "other"}, "roleRef": {"apiGroup": rbac, "kind": "Role", "name": "y"}});
+    asked.extend([
+        apply("another role", "/apis/rbac.authorization.k8s.io/v1/namespaces/same/rolebindings/other", "rayplat", binding),
+        apply(
+            "a priority",
+            "/apis/scheduling.k8s.io/v1/priorityclasses/other",
+            "rayplat",
+            json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "other"}, "value": 5}),
+        ),
+        apply(
+            "another value",
+            "/apis/scheduling.k8s.io/v1/priorityclasses/other",
+            "rayplat",
+            json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "other"}, "value": 6}),
+        ),
+        apply(
+            "a webhook",
+            "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/other",
+            "rayplat",
+            json!({
+                "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": {"name": "other"},
+                "webhooks": [{
+                    "name": "a.example.com", "sideEffects": "None", "admissionReviewVersions": ["v1"],
+                    "clientConfig": {"service": {"name": "x", "namespace": "same"}},
+                    "rules": [{"apiGroups": ["none.example.com"], "apiVersions": ["v1"], "resources": ["none"], "operations": ["CREATE"]}],
+                }],
+            }),
+        ),
+        ask("created", "POST", "/apis/apps/v1/namespaces/same/deployments", JSON, with(deployment(), "/metadata", json!({"name": "posted"}))),
+        ask("evicted", "DELETE", "/apis/apps/v1/namespaces/same/deployments/posted?propagationPolicy=Foreground", JSON, Value::Null),
+    ]);
+    asked
+}
+
+/// KubeRay's own definition, and a cluster.
+fn ray(definition: &str) -> Vec<Asked> {
+    let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/rayclusters.ray.io";
+    vec![
+        ask("KubeRay's definition", "PATCH", &format!("{path}?fieldManager=rayplat"), APPLY, json!(definition)),
+        ask("the same", "PATCH", &format!("{path}?fieldManager=rayplat"), APPLY, json!(definition)),
+    ]
+}
+
+fn ray_clusters() -> Vec<Asked> {
+    let path = "/apis/ray.io/v1/namespaces/same/rayclusters/c";
+    let template = |cpu: &str| {
+        json!({"spec": {
+            "containers": [{
+                "name": "ray", "image": "rayproject/ray:2.60.0",
+                "env": [{"name": "A", "value": "1"}],
+                "ports": [{"containerPort": 6379, "name": "gcs"}],
+                "resources": {"requests": {"cpu": cpu, "memory": "1024Mi"}, "limits": {"cpu": cpu, "memory": "1024Mi"}},
+            }],
+            "volumes": [{"name": "t", "emptyDir": {}}],
+        }})
+    };
+    let cluster = |cpu: &str| {
+        json!({
+            "apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": "c"},
+            "spec": {
+                "rayVersion": "2.60.0",
+                "headGroupSpec": {"rayStartParams": {"num-cpus": "0"}, "template": template(cpu)},
+                "workerGroupSpecs": [{"groupName": "w", "replicas": 1, "minReplicas": 0, "maxReplicas": 3, "rayStartParams": {}, "template": template("1")}],
+            },
+        })
+    };
+    vec![
+        apply("a cluster", path, "rayplat", cluster("1000m")),
+        apply("the same", path, "rayplat", cluster("1000m")),
+        apply("more", path, "rayplat", cluster("2")),
+        apply("unknown", path, "rayplat", with(cluster("2"), "/spec/rayVersion", json!(2))),
+        apply(
+            "nothing",
+            path,
+            "other",
+            json!({"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": "d"}}),
+        ),
+        apply(
+            "no head",
+            &path.replace("/c", "/d"),
+            "other",
+            json!({"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": "d"}, "spec": {}}),
+        ),
+        ask(
+            "an edit",
+            "PATCH",
+            &format!("{path}?fieldManager=kubectl-edit"),
+            MERGE,
+            json!({"spec": {"suspend": true}}),
+        ),
+    ]
+}
+
+fn definition() -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "widgets.example.com"},
+        "spec": {
+            "group": "example.com",
+            "scope": "Namespaced",
+            "names": {"plural": "widgets", "kind": "Widget"},
+            "versions": [{
+                "name": "v1",
+                "served": true,
+                "storage": true,
+                "subresources": {"status": {}},
+                "schema": {"openAPIV3Schema": {
+                    "type": "object",
+                    "properties": {
+                        "spec": {
+                            "type": "object",
+                            "required": ["size"],
+                            "properties": {
+                                "size": {"type": "integer", "minimum": 1},
+                                "color": {"type": "string", "default": "red", "enum": ["red", "blue"]},
+                                "parts": {
+                                    "type": "array",
+                                    "x-kubernetes-list-type": "map",
+                                    "x-kubernetes-list-map-keys": ["name"],
+                                    "items": {"type": "object", "required": ["name"], "properties": {
+                                        "name": {"type": "string"}, "count": {"type": "integer"},
+                                    }},
+                                },
+                            },
+                        },
+                        "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
+                    },
+                }},
+            }],
+        },
+    })
+}
+
+fn custom_resources() -> Vec<Asked> {
+    let of = |spec: Value| json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": spec});
+    vec![
+        apply("a widget", WIDGET, "rayplat", of(json!({"size": 1, "parts": [{"name": "a", "count": 1}]}))),
+        apply("another's part", WIDGET, "other", of(json!({"size": 1, "parts": [{"name": "b"}]}))),
+        apply("less", WIDGET, "rayplat", of(json!({"size": 1}))),
+        apply("a conflict", WIDGET, "rayplat", of(json!({"size": 2}))),
+        apply("nothing required", WIDGET, "third", of(json!({"color": "red"}))),
+        apply("a wrong type", &format!("{WIDGET}?force=true"), "rayplat", of(json!({"size": "1"}))),
+        apply("a wrong value", &format!("{WIDGET}?force=true"), "rayplat", of(json!({"size": 1, "color": "green"}))),
+        apply("too small", &format!("{WIDGET}?force=true"), "rayplat", of(json!({"size": 0}))),
+        apply("unknown", WIDGET, "rayplat", of(json!({"size": 1, "smell": 1}))),
+        ask(
+            "a status",
+            "PATCH",
+            &format!("{WIDGET}/status?fieldManager=s"),
+            MERGE,
+            json!({"status": {"phase": "x"}, "spec": {"size": 9}}),
+        ),
+        ask("a strategic patch", "PATCH", WIDGET, STRATEGIC, json!({"spec": {"size": 9}})),
+        ask("a merge patch", "PATCH", &format!("{WIDGET}?fieldManager=e"), MERGE, json!({"spec": {"color": "blue"}})),
+        ask("no version", "PUT", WIDGET, JSON, of(json!({"size": 3}))),
+    ]
+}
+
+async fn all_answers(client: &Client, ray_definition: &str) -> Vec<(String, u16, Value)> {
+    let mut answers = Vec::new();
+    let define = apply("the definition", CRD, "rayplat", definition());
+    for asked in
+        small_objects().into_iter().chain(workloads()).chain(others()).chain(ray(ray_definition)).chain([define])
+    {
+        let (status, body) = send(client, &asked).await;
+        answers.push((format!("{} ({})", asked.name, asked.path), status, comparable(body)));
+    }
+    let look = ask("", "GET", WIDGET, JSON, Value::Null);
+    for _ in 0..100 {
+        // Until the kind is served, there is no Status.
+        if send(client, &look).await.1["kind"] == "Status" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    for asked in custom_resources().into_iter().chain(ray_clusters()) {
+        let (status, body) = send(client, &asked).await;
+        answers.push((format!("{} ({})", asked.name, asked.path), status, comparable(body)));
+    }
+    answers
+}
+
+fn real(plane: &ControlPlane, ray_definition: &str) -> Vec<(String, u16, Value)> {
+    let mut config = kube::Config::new(plane.url.parse().unwrap());
+    let pem: String = plane.ca_pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    config.root_cert = Some(vec![STANDARD.decode(pem).unwrap()]);
+    let bearer = HeaderValue::from_str(&format!("Bearer {}", plane.token)).unwrap();
+    config.headers.push((header::AUTHORIZATION, bearer));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { all_answers(&Client::try_from(config).unwrap(), ray_definition).await })
+}
+
+fn emulated(ray_definition: &str) -> Vec<(String, u16, Value)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let world = World::new(5);
+        world.up(QUICKSTART).await.unwrap();
+        let access = world.account.with_account(|account| {
+            let cluster = &account.eks.clusters["production-ray-cluster"];
+            ClusterAccess {
+                name: cluster.name.clone(),
+                endpoint: cluster.endpoint.url.clone(),
+                certificate_authority: cluster.endpoint.certificate_authority.clone(),
+            }
+        });
+        let client = world.account.clients().kubernetes.connect(&access).unwrap();
+        all_answers(&client, ray_definition).await
+    })
+}
+
+#[test]
+fn the_same_answers() {
+    let Some(tools) = find("the_same_answers") else { return };
+    let plane = ControlPlane::start(&tools);
+    let ray_definition = fs::read_to_string(tools.crds().join("ray.io_rayclusters.yaml")).unwrap();
+    let (real, emulated) = (real(&plane, &ray_definition), emulated(&ray_definition));
+    let mut different = Vec::new();
+    for (real, emulated) in real.iter().zip(&emulated) {
+        if real != emulated {
+            let show = |answer: &(String, u16, Value)| format!("{} {:#}", answer.1, answer.2);
+            different.push(format!("== {}\n-- real {}\n-- emulated {}", real.0, show(real), show(emulated)));
+        }
+    }
+    assert_eq!(real.len(), emulated.len());
+    assert!(different.is_empty(), "{} of {}:\n{}", different.len(), real.len(), different.join("\n"));
+}
