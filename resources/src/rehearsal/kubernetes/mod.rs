@@ -24,7 +24,7 @@ mod validate;
 mod world;
 mod write;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -53,6 +53,25 @@ impl State {
     pub fn objects(&self, host: &str) -> Vec<String> {
         let world = self.clusters.get(host);
         world.into_iter().flat_map(World::everything).map(|(key, _)| key.clone()).collect()
+    }
+}
+
+/// Large objects by cluster, object and version.
+pub(super) type Large = BTreeMap<String, Arc<Value>>;
+
+impl State {
+    /// Takes large objects out; their versions stay in their places.
+    pub(super) fn take_large(&mut self) -> Large {
+        let mut large = Large::new();
+        for (host, world) in &mut self.clusters {
+            world.take_large(host, &mut large);
+        }
+        large
+    }
+
+    /// Puts large objects back in their places; or says which is missing.
+    pub(super) fn put_back(&mut self, large: &Large) -> Result<(), String> {
+        self.clusters.iter_mut().try_for_each(|(host, world)| world.put_back(host, large))
     }
 }
 

@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::super::{Account, params::iso_time};
+use super::{
+    super::{Account, params::iso_time},
+    Large,
+};
 
 /// The state of one cluster's API.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -43,6 +46,9 @@ const QUIET: &[&str] = &[
     "serviceaccounts",
 ];
 
+/// Where the keys of definitions begin.
+const DEFINITIONS: &str = "apiextensions.k8s.io/customresourcedefinitions/";
+
 /// The key of an object.
 pub(super) fn key(group: &str, plural: &str, namespace: &str, name: &str) -> String {
     format!("{group}/{plural}/{namespace}/{name}")
@@ -70,6 +76,27 @@ impl World {
         let digest = Sha256::digest(host);
         let draws = digest.iter().take(8).fold(0, |word, byte| word << 8 | u64::from(*byte));
         Self { draws, revision: 1000, ..Self::default() }
+    }
+
+    /// Takes definitions out, which are large, and leaves their versions.
+    pub(super) fn take_large(&mut self, host: &str, large: &mut Large) {
+        for (key, object) in self.objects.iter_mut().filter(|(key, _)| key.starts_with(DEFINITIONS)) {
+            let version = object["metadata"]["resourceVersion"].clone();
+            let taken = std::mem::replace(object, Arc::new(json!({"large": version})));
+            large.insert(format!("{host} {key} {version}"), taken);
+        }
+    }
+
+    /// Puts them back.
+    pub(super) fn put_back(&mut self, host: &str, large: &Large) -> Result<(), String> {
+        for (key, object) in self.objects.iter_mut().filter(|(key, _)| key.starts_with(DEFINITIONS)) {
+            let version = object["large"].clone();
+            if !version.is_null() {
+                let name = format!("{host} {key} {version}");
+                *object = large.get(&name).ok_or(name)?.clone();
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn get(&self, group: &str, plural: &str, namespace: &str, name: &str) -> Option<Arc<Value>> {

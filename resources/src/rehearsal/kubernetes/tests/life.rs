@@ -166,3 +166,69 @@ async fn an_account_with_a_cluster_outlives_its_process() {
     let host = rig.access.endpoint.trim_start_matches("https://");
     assert!(back.kubernetes.object(host, "apps", "deployments", "default", "web").is_some());
 }
+
+#[tokio::test(start_paused = true)]
+async fn definitions_are_kept_apart_and_come_back() {
+    let rig = Rig::new("m5.xlarge", 0).await;
+    let crd = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.example.com";
+    let folder = tempfile::tempdir().unwrap();
+    let account = rig.rehearsal.with_account(|account| account.clone());
+    let seed = Seed { account_id: account.account_id.clone(), region: account.region.clone(), seed: 7 };
+    let opened = Rehearsal::open(folder.path(), &seed, rig.rehearsal.now_ms()).unwrap();
+    opened.with_account(|empty| *empty = account);
+    let client = opened.clients().kubernetes.connect(&rig.access).unwrap();
+    let rig = Rig { rehearsal: opened, client, ..rig };
+    rig.apply(crd, &definition()).await.unwrap();
+    rig.until(crd, |crd| crd["status"]["conditions"][1]["status"] == "True").await;
+    let widget = "/apis/example.com/v1/namespaces/default/widgets/w";
+    let of = json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"size": 1}});
+    rig.apply(widget, &of).await.unwrap();
+    let standing = rig.get(crd).await;
+    let kept = std::fs::read_to_string(folder.path().join("account.json")).unwrap();
+    assert!(kept.contains("widgets.example.com") && !kept.contains("openAPIV3Schema"));
+    let back = Rehearsal::open(folder.path(), &seed, BASE_MS).unwrap();
+    let host = rig.access.endpoint.trim_start_matches("https://");
+    let found = back.with_account(|account| {
+        account.kubernetes.object(host, "apiextensions.k8s.io", "customresourcedefinitions", "", "widgets.example.com")
+    });
+    assert_eq!(found.unwrap(), standing);
+    std::fs::remove_file(folder.path().join("large.json")).unwrap();
+    let damaged = Rehearsal::open(folder.path(), &seed, BASE_MS).unwrap_err();
+    assert!(damaged.to_string().contains("large.json"), "{damaged}");
+}
+
+/// Over HTTP the cluster is known by its host, too.
+#[tokio::test(start_paused = true)]
+async fn clusters_are_served_over_http() {
+    use crate::{
+        aws::Clients,
+        rehearsal::{ServeOptions, serve},
+    };
+    let rig = Rig::new("m5.xlarge", 1).await;
+    tokio::time::resume();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, asked) = tokio::sync::oneshot::channel::<()>();
+    let until = async move { drop(asked.await) };
+    let served = tokio::spawn(serve(listener, rig.rehearsal.clone(), ServeOptions { speed: 100 }, until));
+    let keys = aws_credential_types::Credentials::new("AKIDREHEARSAL", "secret", None, None, "test");
+    let config = aws_config::SdkConfig::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .region(aws_config::Region::from_static("us-east-1"))
+        .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(keys))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .time_source(rig.rehearsal.time_source())
+        .endpoint_url(format!("http://{address}"))
+        .build();
+    let clients = Clients::new(&config, "us-east-1");
+    clients.identity().await.unwrap();
+    let over_http = Rig { client: clients.kubernetes.connect(&rig.access).unwrap(), ..rig };
+    over_http.apply(&format!("{DEPLOYMENTS}/web"), &deployment("web", 1, "1")).await.unwrap();
+    let found = over_http.get(&format!("{DEPLOYMENTS}/web")).await;
+    assert_eq!(found["metadata"]["managedFields"][0]["manager"], "rayplat");
+    let refused =
+        over_http.send("GET", "/api/v1/namespaces/default/configmaps/none", "", &Value::Null).await.unwrap_err();
+    assert_eq!(refused.message, "configmaps \"none\" not found");
+    stop.send(()).unwrap();
+    served.await.unwrap().unwrap();
+}

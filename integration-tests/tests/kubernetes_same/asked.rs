@@ -1,117 +1,28 @@
-//! The emulated API answers as a real API server does: the same requests to both.
+//! What is asked of both.
 
-#![allow(clippy::unwrap_used)]
-
-use std::{fs, time::Duration};
-
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::{HeaderValue, Request, header};
-use kube::Client;
-use rayplat_integration_tests::{
-    QUICKSTART, World,
-    kubernetes::{ControlPlane, find},
-};
-use rayplat_resources::kubernetes::ClusterAccess;
 use serde_json::{Value, json};
 
 const APPLY: &str = "application/apply-patch+yaml";
 const MERGE: &str = "application/merge-patch+json";
 const STRATEGIC: &str = "application/strategic-merge-patch+json";
-const JSON: &str = "application/json";
+pub const JSON: &str = "application/json";
 
 /// One request.
-struct Asked {
-    name: &'static str,
-    method: &'static str,
-    path: String,
-    content: &'static str,
-    body: Value,
+pub struct Asked {
+    pub name: &'static str,
+    pub method: &'static str,
+    pub path: String,
+    pub content: &'static str,
+    pub body: Value,
 }
 
-fn ask(name: &'static str, method: &'static str, path: &str, content: &'static str, body: Value) -> Asked {
+pub fn ask(name: &'static str, method: &'static str, path: &str, content: &'static str, body: Value) -> Asked {
     Asked { name, method, path: path.to_owned(), content, body }
 }
 
-fn apply(name: &'static str, path: &str, manager: &str, body: Value) -> Asked {
+pub fn apply(name: &'static str, path: &str, manager: &str, body: Value) -> Asked {
     let sign = if path.contains('?') { '&' } else { '?' };
     ask(name, "PATCH", &format!("{path}{sign}fieldManager={manager}"), APPLY, body)
-}
-
-/// The answer to a request: status and body.
-async fn send(client: &Client, asked: &Asked) -> (u16, Value) {
-    let bytes = match &asked.body {
-        Value::Null => Vec::new(),
-        // YAML, as it is.
-        Value::String(text) => text.clone().into_bytes(),
-        body => body.to_string().into_bytes(),
-    };
-    let request = Request::builder().method(asked.method).uri(&asked.path).header("content-type", asked.content);
-    let request = request.header("user-agent", "tester/1").body(bytes.into()).unwrap();
-    let answer = client.send(request).await.unwrap();
-    let status = answer.status().as_u16();
-    let body = answer.into_body().collect_bytes().await.unwrap();
-    (status, serde_json::from_slice(&body).unwrap_or_else(|_| json!(String::from_utf8_lossy(&body))))
-}
-
-/// What may differ: identities, times, addresses, and what controllers have done meanwhile.
-fn comparable(mut value: Value) -> Value {
-    drop_fields(&mut value);
-    if !value.is_object() {
-        return value;
-    }
-    // What is said of a whole template shows the server's own structures.
-    for place in ["/message", "/details/causes/0/message"] {
-        if let Some(Value::String(text)) = value.pointer_mut(place)
-            && let (true, Some(begin), Some(end)) =
-                (text.to_lowercase().contains("terminationmessagepath"), text.find('{'), text.rfind("}: "))
-        {
-            text.replace_range(begin..end, "");
-        }
-    }
-    // In no order, as Go's maps have none.
-    if let Some(causes) = value["details"]["causes"].as_array_mut() {
-        causes.sort_by_key(Value::to_string);
-    }
-    if value["kind"] == "Scale" {
-        value["status"].as_object_mut().map(|status| status.remove("replicas"));
-    } else if value["kind"] != "Status" {
-        value.as_object_mut().map(|fields| fields.remove("status"));
-    }
-    if let Some(entries) = value["metadata"]["managedFields"].as_array_mut() {
-        entries.retain(|entry| entry["manager"] != "kube-controller-manager" && entry["manager"] != "kube-apiserver");
-        // The order is that of whole seconds.
-        entries.sort_by_key(|entry| (entry["operation"].to_string(), entry["manager"].to_string()));
-        // Definitions are owned as a whole there.
-        if value["kind"] == "CustomResourceDefinition" {
-            value["metadata"].as_object_mut().map(|metadata| metadata.remove("managedFields"));
-        }
-    }
-    value
-}
-
-fn drop_fields(value: &mut Value) {
-    const ANY: &[&str] = &[
-        "uid",
-        "resourceVersion",
-        "creationTimestamp",
-        "deletionTimestamp",
-        "time",
-        "clusterIP",
-        "clusterIPs",
-        "batch.kubernetes.io/controller-uid",
-        "controller-uid",
-        "deployment.kubernetes.io/revision",
-        "selfLink",
-    ];
-    match value {
-        Value::Object(fields) => {
-            fields.retain(|name, value| !ANY.contains(&name.as_str()) && !value.is_null());
-            fields.values_mut().for_each(drop_fields);
-            fields.retain(|name, value| name != "annotations" || value.as_object().is_none_or(|map| !map.is_empty()));
-        }
-        Value::Array(items) => items.iter_mut().for_each(drop_fields),
-        _ => {}
-    }
 }
 
 fn deployment() -> Value {
@@ -152,10 +63,10 @@ fn with(mut object: Value, pointer: &str, value: Value) -> Value {
 
 const MAP: &str = "/api/v1/namespaces/same/configmaps";
 const WEB: &str = "/apis/apps/v1/namespaces/same/deployments/web";
-const WIDGET: &str = "/apis/example.com/v1/namespaces/same/widgets/w";
-const CRD: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.example.com";
+pub const WIDGET: &str = "/apis/example.com/v1/namespaces/same/widgets/w";
+pub const CRD: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.example.com";
 
-fn small_objects() -> Vec<Asked> {
+pub fn small_objects() -> Vec<Asked> {
     let map = |data: Value| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m", "labels": {"l": "1"}}, "data": data});
     let one = format!("{MAP}/m");
     vec![
@@ -231,7 +142,7 @@ fn small_objects() -> Vec<Asked> {
     ]
 }
 
-fn workloads() -> Vec<Asked> {
+pub fn workloads() -> Vec<Asked> {
     let job = |image: &str| {
         json!({
             "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"},
@@ -294,7 +205,7 @@ fn workloads() -> Vec<Asked> {
 }
 
 /// An object of each kind that a platform has besides.
-fn others() -> Vec<Asked> {
+pub fn others() -> Vec<Asked> {
     let pods = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "a", "image": "a", "ports": [{"containerPort": 1}]}]}});
     let rbac = "rbac.authorization.k8s.io";
     let objects = [
@@ -407,7 +318,7 @@ fn others() -> Vec<Asked> {
 }
 
 /// KubeRay's own definition, and a cluster.
-fn ray(definition: &str) -> Vec<Asked> {
+pub fn ray(definition: &str) -> Vec<Asked> {
     let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/rayclusters.ray.io";
     vec![
         ask("KubeRay's definition", "PATCH", &format!("{path}?fieldManager=rayplat"), APPLY, json!(definition)),
@@ -415,7 +326,7 @@ fn ray(definition: &str) -> Vec<Asked> {
     ]
 }
 
-fn ray_clusters() -> Vec<Asked> {
+pub fn ray_clusters() -> Vec<Asked> {
     let path = "/apis/ray.io/v1/namespaces/same/rayclusters/c";
     let template = |cpu: &str| {
         json!({"spec": {
@@ -465,7 +376,7 @@ fn ray_clusters() -> Vec<Asked> {
     ]
 }
 
-fn definition() -> Value {
+pub fn definition() -> Value {
     json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -506,7 +417,7 @@ fn definition() -> Value {
     })
 }
 
-fn custom_resources() -> Vec<Asked> {
+pub fn custom_resources() -> Vec<Asked> {
     let of = |spec: Value| json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": spec});
     vec![
         apply("a widget", WIDGET, "rayplat", of(json!({"size": 1, "parts": [{"name": "a", "count": 1}]}))),
@@ -529,73 +440,4 @@ fn custom_resources() -> Vec<Asked> {
         ask("a merge patch", "PATCH", &format!("{WIDGET}?fieldManager=e"), MERGE, json!({"spec": {"color": "blue"}})),
         ask("no version", "PUT", WIDGET, JSON, of(json!({"size": 3}))),
     ]
-}
-
-async fn all_answers(client: &Client, ray_definition: &str) -> Vec<(String, u16, Value)> {
-    let mut answers = Vec::new();
-    let define = apply("the definition", CRD, "rayplat", definition());
-    for asked in
-        small_objects().into_iter().chain(workloads()).chain(others()).chain(ray(ray_definition)).chain([define])
-    {
-        let (status, body) = send(client, &asked).await;
-        answers.push((format!("{} ({})", asked.name, asked.path), status, comparable(body)));
-    }
-    let look = ask("", "GET", WIDGET, JSON, Value::Null);
-    for _ in 0..100 {
-        // Until the kind is served, there is no Status.
-        if send(client, &look).await.1["kind"] == "Status" {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    for asked in custom_resources().into_iter().chain(ray_clusters()) {
-        let (status, body) = send(client, &asked).await;
-        answers.push((format!("{} ({})", asked.name, asked.path), status, comparable(body)));
-    }
-    answers
-}
-
-fn real(plane: &ControlPlane, ray_definition: &str) -> Vec<(String, u16, Value)> {
-    let mut config = kube::Config::new(plane.url.parse().unwrap());
-    let pem: String = plane.ca_pem.lines().filter(|line| !line.starts_with("-----")).collect();
-    config.root_cert = Some(vec![STANDARD.decode(pem).unwrap()]);
-    let bearer = HeaderValue::from_str(&format!("Bearer {}", plane.token)).unwrap();
-    config.headers.push((header::AUTHORIZATION, bearer));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { all_answers(&Client::try_from(config).unwrap(), ray_definition).await })
-}
-
-fn emulated(ray_definition: &str) -> Vec<(String, u16, Value)> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-    runtime.block_on(async {
-        let world = World::new(5);
-        world.up(QUICKSTART).await.unwrap();
-        let access = world.account.with_account(|account| {
-            let cluster = &account.eks.clusters["production-ray-cluster"];
-            ClusterAccess {
-                name: cluster.name.clone(),
-                endpoint: cluster.endpoint.url.clone(),
-                certificate_authority: cluster.endpoint.certificate_authority.clone(),
-            }
-        });
-        let client = world.account.clients().kubernetes.connect(&access).unwrap();
-        all_answers(&client, ray_definition).await
-    })
-}
-
-#[test]
-fn the_same_answers() {
-    let Some(tools) = find("the_same_answers") else { return };
-    let plane = ControlPlane::start(&tools);
-    let ray_definition = fs::read_to_string(tools.crds().join("ray.io_rayclusters.yaml")).unwrap();
-    let (real, emulated) = (real(&plane, &ray_definition), emulated(&ray_definition));
-    let mut different = Vec::new();
-    for (real, emulated) in real.iter().zip(&emulated) {
-        if real != emulated {
-            let show = |answer: &(String, u16, Value)| format!("{} {:#}", answer.1, answer.2);
-            different.push(format!("== {}\n-- real {}\n-- emulated {}", real.0, show(real), show(emulated)));
-        }
-    }
-    assert_eq!(real.len(), emulated.len());
-    assert!(different.is_empty(), "{} of {}:\n{}", different.len(), real.len(), different.join("\n"));
 }
