@@ -10,6 +10,7 @@ mod pods;
 mod ray;
 mod ray_apps;
 mod scheduler;
+mod services;
 mod volumes;
 mod workloads;
 
@@ -60,6 +61,7 @@ fn reconcile(account: &mut Account, world: &mut World, cluster: &str) {
         pods::reconcile(account, world);
         autoscaler::reconcile(account, world, cluster);
         volumes::reconcile(account, world);
+        services::reconcile(account, world, cluster);
         budgets::reconcile(world);
         if !world.dirty {
             return;

@@ -232,3 +232,62 @@ async fn clusters_are_served_over_http() {
     stop.send(()).unwrap();
     served.await.unwrap().unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_load_balancer_holds_the_network_until_its_service_is_gone() {
+    let rig = Rig::new("m5.xlarge", 1).await;
+    let service = json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "web"},
+        "spec": {"type": "LoadBalancer", "selector": {"app": "web"}, "ports": [{"port": 80}]},
+    });
+    let path = "/api/v1/namespaces/default/services/web";
+    rig.apply(path, &service).await.unwrap();
+    let took = rig.until(path, |service| service["status"]["loadBalancer"]["ingress"][0]["hostname"].is_string()).await;
+    assert!((60..=182).contains(&took), "{took}");
+    let balancers = |account: &mut Account| {
+        let groups = account.ec2.security_groups.values().filter(|group| group.name.starts_with("k8s-elb-"));
+        groups.map(|group| group.id.clone()).collect::<Vec<_>>()
+    };
+    let group = rig.rehearsal.with_account(balancers).pop().unwrap();
+    let refused =
+        rig.rehearsal.with_account(|account| account.handle("ec2", "DeleteSecurityGroup", &json!({"GroupId": group})));
+    assert_eq!(refused.unwrap_err().code, "DependencyViolation");
+    let standing = rig.get(path).await;
+    let again = rig.apply(path, &service).await.unwrap();
+    assert_eq!(again["metadata"]["resourceVersion"], standing["metadata"]["resourceVersion"]);
+    rig.delete(path).await.unwrap();
+    rig.until(path, |service| service["gone"] == 404).await;
+    assert!(rig.rehearsal.with_account(balancers).is_empty());
+    let left = rig.rehearsal.with_account(|account| {
+        account.ec2.network_interfaces.values().filter(|interface| interface.description.starts_with("ELB")).count()
+    });
+    assert_eq!(left, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_aggregated_api_answers_when_its_pods_do() {
+    let rig = Rig::new("m5.xlarge", 1).await;
+    let path = "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.example.com";
+    let api = json!({
+        "apiVersion": "apiregistration.k8s.io/v1",
+        "kind": "APIService",
+        "metadata": {"name": "v1beta1.metrics.example.com"},
+        "spec": {
+            "group": "metrics.example.com", "version": "v1beta1", "groupPriorityMinimum": 100, "versionPriority": 100,
+            "service": {"name": "web", "namespace": "default"},
+        },
+    });
+    let reason = |api: &Value| api["status"]["conditions"][0]["reason"].clone();
+    rig.apply(path, &api).await.unwrap();
+    assert_eq!(reason(&rig.get(path).await), "ServiceNotFound");
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 443}]},
+    });
+    rig.apply("/api/v1/namespaces/default/services/web", &service).await.unwrap();
+    assert_eq!(reason(&rig.get(path).await), "MissingEndpoints");
+    rig.apply(&format!("{DEPLOYMENTS}/web"), &deployment("web", 1, "1")).await.unwrap();
+    rig.until(path, |api| reason(api) == "Passed").await;
+}

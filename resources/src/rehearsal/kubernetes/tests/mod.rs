@@ -145,6 +145,10 @@ impl Rig {
 
     async fn wait(&self, seconds: u64) {
         tokio::time::sleep(Duration::from_secs(seconds)).await;
+        self.rehearsal.with_account(|account| {
+            let restless = account.kubernetes.clusters.values().any(|world| world.dirty);
+            assert!(!restless, "the controllers never come to rest");
+        });
     }
 
     /// Waits until it holds, and says how many seconds that took.
