@@ -204,6 +204,132 @@ pub fn workloads() -> Vec<Asked> {
     ]
 }
 
+/// A pod template with much of what there is.
+fn rich() -> Value {
+    json!({
+        "metadata": {"labels": {"app": "rich"}, "annotations": {"a": "b"}},
+        "spec": {
+            "affinity": {
+                "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [
+                    {"matchExpressions": [{"key": "kubernetes.io/arch", "operator": "In", "values": ["none"]}]},
+                ]}},
+                "podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [
+                    {"weight": 1, "podAffinityTerm": {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "rich"}}}},
+                ]},
+            },
+            "automountServiceAccountToken": false,
+            "containers": [{
+                "name": "main",
+                "image": "example/app",
+                "command": ["/bin/sh"],
+                "envFrom": [{"secretRef": {"name": "s", "optional": true}}],
+                "env": [
+                    {"name": "CPU", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}},
+                    {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+                    {"name": "EMPTY", "value": ""},
+                ],
+                "lifecycle": {"preStop": {"exec": {"command": ["sleep", "1"]}}},
+                "livenessProbe": {"tcpSocket": {"port": 80}, "initialDelaySeconds": 5},
+                "startupProbe": {"exec": {"command": ["true"]}, "failureThreshold": 30},
+                "ports": [{"containerPort": 53, "name": "dns", "protocol": "UDP"}, {"containerPort": 53, "name": "dns-tcp"}],
+                "resources": {"limits": {"memory": "1G", "ephemeral-storage": "10Gi"}},
+                "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": true, "runAsUser": 1000},
+                "volumeMounts": [{"name": "token", "mountPath": "/token", "readOnly": true}, {"name": "host", "mountPath": "/host"}],
+            }],
+            "dnsConfig": {"options": [{"name": "ndots", "value": "2"}]},
+            "hostAliases": [{"ip": "10.0.0.1", "hostnames": ["a"]}],
+            "imagePullSecrets": [{"name": "pull"}],
+            "initContainers": [{"name": "init", "image": "example/init:latest", "resources": {}}],
+            "priorityClassName": "system-cluster-critical",
+            "securityContext": {"fsGroup": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
+            "serviceAccountName": "x",
+            "terminationGracePeriodSeconds": 120,
+            "tolerations": [],
+            "topologySpreadConstraints": [
+                {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": {"matchLabels": {"app": "rich"}}},
+            ],
+            "volumes": [
+                {"name": "token", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}, {"configMap": {"name": "c"}}]}},
+                {"name": "host", "hostPath": {"path": "/tmp"}},
+                {"name": "secret", "secret": {"secretName": "s"}},
+                {"name": "claim", "persistentVolumeClaim": {"claimName": "c"}},
+                {"name": "memory", "emptyDir": {"medium": "Memory", "sizeLimit": "1024Mi"}},
+            ],
+        },
+    })
+}
+
+/// Workloads and services with what they seldom have.
+pub fn rich_objects() -> Vec<Asked> {
+    let deployment = |template: Value| {
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "rich", "labels": {}, "annotations": {}},
+            "spec": {
+                "replicas": 0, "strategy": {"type": "Recreate"}, "revisionHistoryLimit": 2,
+                "selector": {"matchLabels": {"app": "rich"}}, "template": template,
+            },
+        })
+    };
+    let service = |name: &str, spec: Value| {
+        let body = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec});
+        apply("a service", &format!("/api/v1/namespaces/same/services/{name}"), "rayplat", body)
+    };
+    let ports = json!([{"name": "a", "port": 53, "protocol": "UDP"}, {"name": "b", "port": 53, "targetPort": "dns"}]);
+    let path = "/apis/apps/v1/namespaces/same/deployments/rich";
+    let mut other = rich();
+    other["spec"]["tolerations"] = json!([{"operator": "Exists"}]);
+    other["spec"]["containers"][0]["ports"] = json!([{"containerPort": 53, "name": "dns-tcp"}]);
+    other["spec"]["volumes"].as_array_mut().unwrap().remove(2);
+    other["spec"].as_object_mut().unwrap().remove("topologySpreadConstraints");
+    vec![
+        apply("a rich one", path, "rayplat", deployment(rich())),
+        apply("the same", path, "rayplat", deployment(rich())),
+        apply("less", path, "rayplat", deployment(other)),
+        service(
+            "headless",
+            json!({"clusterIP": "None", "selector": {"a": "b"}, "ports": ports.clone(), "publishNotReadyAddresses": true}),
+        ),
+        service("names", json!({"type": "ExternalName", "externalName": "example.com"})),
+        service("nothing", json!({"selector": {"a": "b"}})),
+        service("nameless", json!({"ports": [{"port": 1}, {"port": 2}]})),
+        apply(
+            "an autoscaler",
+            "/apis/autoscaling/v2/namespaces/same/horizontalpodautoscalers/h",
+            "rayplat",
+            json!({
+                "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "h"},
+                "spec": {
+                    "maxReplicas": 3, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "rich"},
+                    "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}}],
+                },
+            }),
+        ),
+        apply(
+            "an ingress",
+            "/apis/networking.k8s.io/v1/namespaces/same/ingresses/i",
+            "rayplat",
+            json!({
+                "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "i"},
+                "spec": {"rules": [{"http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "x", "port": {"number": 80}}}}]}}]},
+            }),
+        ),
+        apply(
+            "a lease",
+            "/apis/coordination.k8s.io/v1/namespaces/same/leases/l",
+            "rayplat",
+            json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "l"}, "spec": {"holderIdentity": "x"}}),
+        ),
+        apply(
+            "a driver",
+            "/apis/storage.k8s.io/v1/csidrivers/d.example.com",
+            "rayplat",
+            json!({"apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver", "metadata": {"name": "d.example.com"}, "spec": {"attachRequired": false}}),
+        ),
+        ask("a namespace's end", "DELETE", "/api/v1/namespaces/none", JSON, Value::Null),
+        ask("all of a kind", "DELETE", "/api/v1/namespaces/same/services?labelSelector=none%3Dhere", JSON, Value::Null),
+    ]
+}
+
 /// An object of each kind that a platform has besides.
 pub fn others() -> Vec<Asked> {
     let pods = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "a", "image": "a", "ports": [{"containerPort": 1}]}]}});

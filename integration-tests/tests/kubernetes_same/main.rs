@@ -17,8 +17,8 @@ use rayplat_resources::kubernetes::ClusterAccess;
 use serde_json::{Value, json};
 
 use asked::{
-    Asked, CRD, JSON, WIDGET, apply, ask, custom_resources, definition, others, ray, ray_clusters, small_objects,
-    workloads,
+    Asked, CRD, JSON, WIDGET, apply, ask, custom_resources, definition, others, ray, ray_clusters, rich_objects,
+    small_objects, workloads,
 };
 
 /// The answer to a request: status and body.
@@ -101,8 +101,13 @@ fn drop_fields(value: &mut Value) {
 async fn all_answers(client: &Client, ray_definition: &str) -> Vec<(String, u16, Value)> {
     let mut answers = Vec::new();
     let define = apply("the definition", CRD, "rayplat", definition());
-    for asked in
-        small_objects().into_iter().chain(workloads()).chain(others()).chain(ray(ray_definition)).chain([define])
+    for asked in small_objects()
+        .into_iter()
+        .chain(workloads())
+        .chain(others())
+        .chain(rich_objects())
+        .chain(ray(ray_definition))
+        .chain([define])
     {
         let (status, body) = send(client, &asked).await;
         answers.push((format!("{} ({})", asked.name, asked.path), status, comparable(body)));

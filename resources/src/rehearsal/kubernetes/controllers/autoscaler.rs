@@ -12,7 +12,7 @@ use super::{
         base,
         world::World,
     },
-    scheduler::{Place, places},
+    scheduler::{Place, places, requested},
     workloads::{owner_of, runs},
 };
 use crate::platform::instance_types;
@@ -39,14 +39,15 @@ pub(super) fn reconcile(account: &mut Account, world: &mut World, cluster: &str)
         let mut standing = places(world);
         for pod in &waiting {
             let zone = super::volumes::zone(world, pod).ok().flatten();
+            let asked = requested(&pod["spec"]);
             let mut all = standing.iter_mut().chain(coming.iter_mut());
-            if let Some(place) = all.find(|place| place.refuses(pod, zone.as_deref()).is_none()) {
+            if let Some(place) = all.find(|place| place.refuses(pod, &asked, zone.as_deref()).is_none()) {
                 place.take(pod);
                 continue;
             }
             for (group, wanted) in groups.iter().zip(&mut wanted) {
                 let mut place = Place::new(template(account, group));
-                if *wanted < group.scaling.max && place.refuses(pod, None).is_none() {
+                if *wanted < group.scaling.max && place.refuses(pod, &asked, None).is_none() {
                     *wanted += 1;
                     place.take(pod);
                     coming.push(place);

@@ -1,5 +1,7 @@
 //! Pods: a node is found, the image comes, the process starts, and ends.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -7,7 +9,7 @@ use super::{
         super::{Account, params::iso_time},
         world::{World, condition, is_deleted, meta},
     },
-    scheduler::{Place, is_over, nowhere, places},
+    scheduler::{Place, is_over, nowhere, places, requested},
 };
 
 /// From the node to a process that is ready, in seconds: pulling the image, starting.
@@ -29,9 +31,10 @@ pub(super) fn reconcile(account: &mut Account, world: &mut World) {
     end(account, world, &keys);
     devices(world);
     schedule(account, world, &keys);
+    let running = Running::now(world);
     for key in &keys {
         if let Some(pod) = world.at(key).filter(|pod| !is_deleted(pod) && !is_over(pod)) {
-            run(account, world, key, &pod);
+            run(account, world, &running, key, &pod);
         }
     }
 }
@@ -122,11 +125,12 @@ fn schedule(account: &Account, world: &mut World, keys: &[String]) {
 /// The first node that takes the pod, or why none does.
 fn find(places: &mut [Place], pod: &Value, zone: Option<&str>) -> Result<String, String> {
     let mut reasons = Vec::new();
+    let asked = requested(&pod["spec"]);
     // The emptiest first, as the scheduler spreads.
     let mut order: Vec<usize> = (0..places.len()).collect();
     order.sort_by_key(|at| std::cmp::Reverse(places[*at].left.get("cpu").copied().unwrap_or(0)));
     for at in order {
-        match places[at].refuses(pod, zone) {
+        match places[at].refuses(pod, &asked, zone) {
             None => {
                 places[at].take(pod);
                 return Ok(meta(&places[at].node, "name").to_owned());
@@ -158,7 +162,27 @@ fn waiting_for(pod: &Value, reason: &str, message: &str) -> Vec<Value> {
 }
 
 /// A pod on its node starts; a Job's works and ends.
-fn run(account: &mut Account, world: &mut World, key: &str, pod: &Value) {
+/// What runs, so that each pod need not look at all others.
+struct Running {
+    /// Nodes and the images that are there.
+    images: HashSet<(String, String)>,
+    /// Namespaces and the Ray clusters whose heads are ready.
+    heads: HashSet<(String, String)>,
+}
+
+impl Running {
+    fn now(world: &World) -> Self {
+        let mut now = Self { images: HashSet::new(), heads: HashSet::new() };
+        for (_, pod) in world.keyed("", "pods", None).filter(|(_, pod)| condition(pod, "Ready")) {
+            let node = pod["spec"]["nodeName"].as_str().unwrap_or_default();
+            now.images.extend(images(pod).map(|image| (node.to_owned(), image.to_owned())));
+            now.heads.extend(super::ray::head_of(pod));
+        }
+        now
+    }
+}
+
+fn run(account: &mut Account, world: &mut World, running: &Running, key: &str, pod: &Value) {
     let Some(node) = pod["spec"]["nodeName"].as_str() else { return };
     if condition(pod, "Ready") {
         let works = pod["spec"]["restartPolicy"] != "Always" && super::workloads::owner_of(pod, "Job").is_some();
@@ -177,19 +201,18 @@ fn run(account: &mut Account, world: &mut World, key: &str, pod: &Value) {
     if !super::volumes::ready(world, pod) {
         return;
     }
-    let range = start_range(world, pod, node);
-    if world.over(account, key, "start", range, None) && !super::ray::waits_for_head(world, pod) {
+    let range = start_range(running, pod, node);
+    let waits = super::ray::head_for(pod).is_some_and(|head| !running.heads.contains(&head));
+    if world.over(account, key, "start", range, None) && !waits {
         let at = iso_time(account.now_ms);
         let number = world.revision();
         world.change(key, |pod| started(pod, &at, number));
     }
 }
 
-fn start_range(world: &World, pod: &Value, node: &str) -> (f64, f64) {
+fn start_range(running: &Running, pod: &Value, node: &str) -> (f64, f64) {
     let first = images(pod).next().unwrap_or_default();
-    let there = world.list("", "pods", None).iter().any(|other| {
-        other["spec"]["nodeName"] == node && condition(other, "Ready") && images(other).any(|image| image == first)
-    });
+    let there = running.images.contains(&(node.to_owned(), first.to_owned()));
     let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
     let gpu = containers.into_iter().any(|container| container["resources"]["limits"].get("nvidia.com/gpu").is_some());
     match () {

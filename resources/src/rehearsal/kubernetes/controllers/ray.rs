@@ -366,14 +366,18 @@ pub(super) fn head_service(name: &str, cluster: &str, owner: &Value) -> Value {
     })
 }
 
-/// Does a worker wait for its head? Its init container does.
-pub(super) fn waits_for_head(world: &World, pod: &Value) -> bool {
+fn cluster_of(pod: &Value, kind: &str) -> Option<(String, String)> {
     let labels = &pod["metadata"]["labels"];
-    labels["ray.io/node-type"] == "worker"
-        && !world.list("", "pods", Some(meta(pod, "namespace"))).iter().any(|other| {
-            let of = &other["metadata"]["labels"];
-            of["ray.io/cluster"] == labels["ray.io/cluster"]
-                && of["ray.io/node-type"] == "head"
-                && condition(other, "Ready")
-        })
+    let cluster = labels["ray.io/cluster"].as_str().filter(|_| labels["ray.io/node-type"] == kind)?;
+    Some((meta(pod, "namespace").to_owned(), cluster.to_owned()))
+}
+
+/// The namespace and the cluster of a pod that is a head.
+pub(super) fn head_of(pod: &Value) -> Option<(String, String)> {
+    cluster_of(pod, "head")
+}
+
+/// The namespace and the cluster whose head a worker waits for: its init container does.
+pub(super) fn head_for(pod: &Value) -> Option<(String, String)> {
+    cluster_of(pod, "worker")
 }

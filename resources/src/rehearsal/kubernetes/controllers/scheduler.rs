@@ -96,8 +96,8 @@ impl Place {
         self.pods.push((pod["metadata"]["labels"].clone(), meta(pod, "namespace").to_owned()));
     }
 
-    /// Why the pod cannot run here.
-    pub fn refuses(&self, pod: &Value, zone: Option<&str>) -> Option<String> {
+    /// Why the pod, which asks for so much, cannot run here.
+    pub fn refuses(&self, pod: &Value, asked: &Room, zone: Option<&str>) -> Option<String> {
         let spec = &pod["spec"];
         if self.node["spec"]["unschedulable"] == true {
             return Some("node(s) were unschedulable".to_owned());
@@ -115,8 +115,8 @@ impl Place {
         if self.repels(pod) {
             return Some("node(s) didn't match pod anti-affinity rules".to_owned());
         }
-        for (name, amount) in requested(spec) {
-            if amount > 0 && amount > self.left.get(&name).copied().unwrap_or(0) {
+        for (name, amount) in asked {
+            if *amount > 0 && *amount > self.left.get(name).copied().unwrap_or(0) {
                 return Some(if name == "pods" { "Too many pods".to_owned() } else { format!("Insufficient {name}") });
             }
         }
@@ -198,6 +198,10 @@ mod tests {
         })))
     }
 
+    fn refuses(node: &Place, pod: &Value, zone: Option<&str>) -> Option<String> {
+        node.refuses(pod, &requested(&pod["spec"]), zone)
+    }
+
     fn pod(cpu: &str, more: &Value) -> Value {
         let mut spec = json!({
             "containers": [{"resources": {"requests": {"cpu": cpu}}}],
@@ -212,7 +216,7 @@ mod tests {
     #[test]
     fn a_node_takes_what_fits() {
         let mut node = node();
-        assert_eq!(node.refuses(&pod("3900m", &json!({})), None), None);
+        assert_eq!(refuses(&node, &pod("3900m", &json!({})), None), None);
         for (pod, why) in [
             (pod("4", &json!({})), "Insufficient cpu"),
             (pod("1", &json!({"tolerations": []})), "node(s) had untolerated taint {gpu: yes}"),
@@ -225,23 +229,23 @@ mod tests {
                 "Insufficient nvidia.com/gpu",
             ),
         ] {
-            assert_eq!(node.refuses(&pod, None).as_deref(), Some(why));
+            assert_eq!(refuses(&node, &pod, None).as_deref(), Some(why));
         }
         assert_eq!(
-            node.refuses(&pod("1", &json!({})), Some("b")).as_deref(),
+            refuses(&node, &pod("1", &json!({})), Some("b")).as_deref(),
             Some("node(s) had volume node affinity conflict")
         );
         node.take(&pod("1", &json!({})));
-        assert_eq!(node.refuses(&pod("3", &json!({})), None).as_deref(), Some("Insufficient cpu"));
+        assert_eq!(refuses(&node, &pod("3", &json!({})), None).as_deref(), Some("Insufficient cpu"));
         let apart = json!({"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
             {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "a"}}},
         ]}}});
         assert_eq!(
-            node.refuses(&pod("1", &apart), None).as_deref(),
+            refuses(&node, &pod("1", &apart), None).as_deref(),
             Some("node(s) didn't match pod anti-affinity rules")
         );
         node.take(&pod("1", &json!({})));
-        assert_eq!(node.refuses(&pod("1", &json!({})), None).as_deref(), Some("Too many pods"));
+        assert_eq!(refuses(&node, &pod("1", &json!({})), None).as_deref(), Some("Too many pods"));
     }
 
     #[test]

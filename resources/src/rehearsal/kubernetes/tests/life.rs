@@ -291,3 +291,26 @@ async fn an_aggregated_api_answers_when_its_pods_do() {
     rig.apply(&format!("{DEPLOYMENTS}/web"), &deployment("web", 1, "1")).await.unwrap();
     rig.until(path, |api| reason(api) == "Passed").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_is_nowhere_keeps_a_workload_from_being_ready() {
+    let rig = Rig::new("m5.xlarge", 1).await;
+    rig.rehearsal.with_account(|account| {
+        account.failures.push(crate::rehearsal::LifecycleFailure {
+            what: "kubernetes/Deployment/default/web".to_owned(),
+            phase: "create".to_owned(),
+            code: "ImagePullBackOff".to_owned(),
+            message: "Back-off pulling image".to_owned(),
+        });
+    });
+    let web = format!("{DEPLOYMENTS}/web");
+    rig.apply(&web, &deployment("web", 1, "1")).await.unwrap();
+    rig.wait(300).await;
+    assert_eq!(available(&rig.get(&web).await), 0);
+    let pods = rig.get("/api/v1/namespaces/default/pods").await;
+    let waiting = &pods["items"][0]["status"]["containerStatuses"][0]["state"]["waiting"];
+    assert_eq!(waiting, &json!({"reason": "ImagePullBackOff", "message": "Back-off pulling image"}));
+    rig.rehearsal.with_account(|account| account.failures.clear());
+    rig.rehearsal.with_account(|account| account.kubernetes.clusters.values_mut().for_each(|world| world.dirty = true));
+    rig.until(&web, |web| available(web) == 1).await;
+}
