@@ -62,7 +62,8 @@ fn comparable(mut value: Value) -> Value {
         value.as_object_mut().map(|fields| fields.remove("status"));
     }
     if let Some(entries) = value["metadata"]["managedFields"].as_array_mut() {
-        entries.retain(|entry| entry["manager"] != "kube-controller-manager" && entry["manager"] != "kube-apiserver");
+        let controllers = ["controller-manager", "kube-controller-manager", "kube-apiserver"];
+        entries.retain(|entry| !controllers.iter().any(|one| entry["manager"] == *one));
         // The order is that of whole seconds.
         entries.sort_by_key(|entry| (entry["operation"].to_string(), entry["manager"].to_string()));
         // Definitions are owned as a whole there.

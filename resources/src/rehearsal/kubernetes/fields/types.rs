@@ -79,7 +79,6 @@ const ATOMIC: &[(&str, &str)] = &[
     ("roleRef", ""),
     ("claimRef", ""),
     ("involvedObject", ""),
-    ("scaleTargetRef", ""),
     ("dataSource", ""),
     ("secretRef", "volumes"),
     ("secrets", "ServiceAccount"),
