@@ -20,10 +20,7 @@ use rayplat_engine::{
     value::Expr,
 };
 use rayplat_resources::{
-    aws::{
-        self,
-        iam_role::{Role, RoleArgs},
-    },
+    aws::iam_role::{Role, RoleArgs},
     rehearsal::{Rehearsal, Seed},
 };
 use rayplat_state::SledStore;
@@ -147,7 +144,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     // One registration line a kind: AWS's, and ours.
     let mut registry = Registry::new();
-    aws::register(&mut registry, &clients);
+    rayplat_resources::register(&mut registry, &clients);
     registry.add(File { folder: folder.clone() });
     let engine = Engine::new(registry, Arc::new(store), options);
 

@@ -15,7 +15,7 @@ use rayplat_engine::{
     stack::Stack,
 };
 use rayplat_resources::{
-    aws::{self, iam_role::Role, iam_role::RoleArgs},
+    aws::{iam_role::Role, iam_role::RoleArgs},
     rehearsal::{Rehearsal, Seed},
 };
 use rayplat_state::MemoryStore;
@@ -53,7 +53,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let identity = clients.identity().await?;
 
     let mut registry = Registry::new();
-    aws::register(&mut registry, &clients);
+    rayplat_resources::register(&mut registry, &clients);
     let options = Options {
         parallelism: 16,
         retry: RetryPolicy::default(),

@@ -4,11 +4,13 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod args;
+mod charts;
 mod commands;
 mod exit;
 mod interrupt;
 mod plan_file;
 mod policies;
+mod reach;
 mod report;
 mod setup;
 mod source;

@@ -22,7 +22,7 @@ use rayplat_engine::{
 use rayplat_resources::{
     aws::{self, Clients, Connect, tls_certificate},
     platform::{
-        self, Platform, Setting, Standing, lint, manifest,
+        self, Charts, Platform, Setting, Standing, lint, manifest,
         manifest::{Loaded, ResolvedNetwork},
         usual_zones,
     },
@@ -33,6 +33,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     args::{Global, Planning},
+    charts,
     exit::Failure,
     report::policy,
     source, store,
@@ -203,7 +204,8 @@ pub async fn open(global: &Global, access: Access, command: &str) -> Result<Worl
     };
     let zones = zones(&clients, &loaded, &state).await?;
     let setting = Setting { partition: identity.partition, account: identity.account, region, caller_arn, zones };
-    let platform = platform::build_from(&loaded.manifest, &setting, &source::find(&global.file))?;
+    let charts = charts::render(global, &platform::charts(&loaded.manifest, &setting)).await?;
+    let platform = platform::build_from(&loaded.manifest, &setting, &source::find(&global.file), &charts)?;
     Ok(World { loaded, platform, setting, state, engine, clients, rehearsal })
 }
 
@@ -262,7 +264,7 @@ fn check_place(global: &Global, loaded: &Loaded) -> Result<(), Failure> {
 
 fn registry(clients: &Clients, rehearsal: Option<&Rehearsal>) -> Registry {
     let mut registry = Registry::new();
-    aws::register(&mut registry, clients);
+    rayplat_resources::register(&mut registry, clients);
     if let Some(account) = rehearsal {
         let chain = account.issuer_chain();
         registry.add(tls_certificate::IssuerCertificate::new(tls_certificate::FixedChain(chain)));
@@ -370,5 +372,5 @@ pub fn offline(global: &Global, loaded: &Loaded, state: Option<&Checkpoint>) -> 
                 .unwrap_or_else(|| usual_zones(&loaded.manifest.region, create)),
         },
     };
-    Ok(platform::build_from(&loaded.manifest, &setting, &source::find(&global.file))?)
+    Ok(platform::build_from(&loaded.manifest, &setting, &source::find(&global.file), &Charts::default())?)
 }

@@ -72,6 +72,12 @@ pub enum StackError {
         /// What it refers to.
         missing: Urn,
     },
+    /// A part of it cannot be made of what it is made from.
+    #[error("{message}")]
+    Part {
+        /// Which, and why.
+        message: String,
+    },
 }
 
 /// Outputs of a kind, and typed references to them; made by [`crate::outputs!`].

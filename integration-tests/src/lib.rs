@@ -20,7 +20,7 @@ use rayplat_engine::{
 };
 use rayplat_resources::{
     aws::{
-        self, Clients,
+        Clients,
         tls_certificate::{FixedChain, IssuerCertificate},
     },
     platform::{self, Platform, Setting, manifest},
@@ -30,10 +30,14 @@ use rayplat_state::MemoryStore;
 use serde_json::{Value, json};
 
 /// The quick start, as users have it.
-pub const QUICKSTART: &str = include_str!("../../examples/quickstart.yaml");
+pub const WHOLE: &str = include_str!("../../examples/quickstart.yaml");
 
-/// A platform with a network of its own, as users have it.
-pub const NETWORK_CREATE: &str = include_str!("../../examples/network-create.yaml");
+/// The quick start with an empty cluster: what AWS's own kinds are tested on.
+pub const QUICKSTART: &str = concat!(include_str!("../../examples/quickstart.yaml"), "kubernetes: {enabled: false}\n");
+
+/// A platform with a network of its own and an empty cluster.
+pub const NETWORK_CREATE: &str =
+    concat!(include_str!("../../examples/network-create.yaml"), "kubernetes: {enabled: false}\n");
 
 /// The account's time when a test begins: 2026-11-24T00:00:00Z.
 pub const START_MS: u64 = 1_795_478_400_000;
@@ -75,7 +79,7 @@ impl World {
     pub async fn engine(&self) -> (Engine, Clients) {
         let clients = self.account.clients();
         let mut registry = Registry::new();
-        aws::register(&mut registry, &clients);
+        rayplat_resources::register(&mut registry, &clients);
         let chain = FixedChain(self.account.issuer_chain());
         registry.add(IssuerCertificate::new(chain));
         let binding = rayplat_engine::store::Binding {
@@ -174,6 +178,25 @@ pub fn failures(events: &[Event]) -> Vec<String> {
             _ => None,
         })
         .collect()
+}
+
+/// What a platform has put into its cluster: kinds and names, without what controllers made.
+pub fn inside(world: &World) -> Vec<String> {
+    world.account.with_account(|account| {
+        let hosts: Vec<String> =
+            account.eks.clusters.values().map(|cluster| cluster.endpoint.url.replace("https://", "")).collect();
+        let marked = |host: &str, key: &str| {
+            let parts: Vec<&str> = key.split('/').collect();
+            let [group, plural, namespace, name] = parts.as_slice() else { return false };
+            let object = account.kubernetes.object(host, group, plural, namespace, name).unwrap_or_default();
+            !object["metadata"]["annotations"]["rayplat/urn"].is_null()
+        };
+        let of = |host: &String| {
+            let all = account.kubernetes.objects(host);
+            all.into_iter().filter(|key| marked(host, key)).collect::<Vec<_>>()
+        };
+        hosts.iter().flat_map(of).collect()
+    })
 }
 
 /// What stands in the account that a platform could have put there, one line each.

@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 use rayplat_engine::plan::render::render;
-use rayplat_integration_tests::{QUICKSTART, World, failures, leftovers};
+use rayplat_integration_tests::{QUICKSTART, WHOLE, World, failures, inside, leftovers};
 use rayplat_resources::rehearsal::faults::{Faults, Moment};
 
 /// Every so many calls; 1 with RAYPLAT_CRASH_ALL set.
@@ -117,4 +117,34 @@ fn down_is_finished_by_the_next_down() {
         }
         n += stride(11);
     }
+}
+
+/// With what stands in the cluster: most of these calls are the Kubernetes API's.
+#[test]
+fn up_and_down_of_the_whole_platform_are_finished_by_the_next() {
+    let (whole, within, total) = block_on(async {
+        let world = World::new(14);
+        stand(&world, WHOLE, "first").await;
+        (leftovers(&world), inside(&world), calls(&world))
+    });
+    assert!(within.len() > 40, "{within:#?}");
+    let mut stops = 0;
+    for n in (1..=usize::try_from(total).unwrap()).rev().step_by(stride(67)) {
+        for moment in MOMENTS {
+            stops += usize::from(block_on(async {
+                let world = World::new(14);
+                let halted = stopped(&world, n, moment, world.up(WHOLE)).await;
+                let what = format!("stopped at call {n}, {moment:?}");
+                stand(&world, WHOLE, &what).await;
+                assert_eq!(leftovers(&world), whole, "{what}");
+                assert_eq!(inside(&world), within, "{what}");
+                stopped(&world, n / 2, moment, world.down()).await;
+                let (report, events) = world.down().await.unwrap();
+                assert!(report.summary.complete(), "down, {what}: {:#?}", failures(&events));
+                assert_eq!(leftovers(&world), Vec::<String>::new(), "down, {what}");
+                halted
+            }));
+        }
+    }
+    assert!(stops > 8, "{stops}");
 }

@@ -340,7 +340,7 @@ fn the_kinds_that_moto_has() {
 async fn life(clients: &Clients) {
     let identity = clients.identity().await.unwrap();
     let mut registry = Registry::new();
-    aws::register(&mut registry, clients);
+    rayplat_resources::register(&mut registry, clients);
     let options = Options {
         parallelism: 8,
         retry: RetryPolicy::default(),

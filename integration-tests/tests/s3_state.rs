@@ -76,7 +76,7 @@ fn stack() -> Stack {
 async fn engine(clients: &Clients, store: Arc<dyn StateStore>) -> Engine {
     let identity = clients.identity().await.unwrap();
     let mut registry = Registry::new();
-    aws::register(&mut registry, clients);
+    rayplat_resources::register(&mut registry, clients);
     let options = Options {
         parallelism: 2,
         retry: RetryPolicy::default(),

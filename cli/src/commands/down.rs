@@ -6,6 +6,7 @@ use crate::{
     args::Global,
     commands::up::{self, Deed},
     exit::{Ending, Failure},
+    reach,
     report::{out, tree},
     setup::{self, Access},
     store,
@@ -20,6 +21,10 @@ pub async fn run(global: &Global, purge_backups: bool) -> Result<Ending, Failure
     let mut world = setup::open(global, Access::Look, "down").await?;
     if purge_backups {
         world.engine = world.engine.purging();
+    }
+    let inside = world.state.objects.values().any(|object| object.urn.kind().starts_with("kubernetes:"));
+    if let Some(obstacle) = reach::obstacle(&world).await?.filter(|_| inside) {
+        return Err(obstacle.into());
     }
     if !global.json {
         out(&tree::heading(&world));

@@ -11,9 +11,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use crate::{
     args::{Global, PreviewArgs, PreviewFormat},
     exit::{Ending, Failure},
-    plan_file, policies,
+    plan_file, policies, reach,
     report::{
-        self, cost, drift, markdown, out,
+        self, cost, drift, err, markdown, out,
         section::{self, Section},
         tree::{self, Place},
     },
@@ -25,6 +25,13 @@ pub async fn run(global: &Global, args: &PreviewArgs) -> Result<Ending, Failure>
     let world = setup::open(global, Access::Look, "preview").await?.planning(&args.planning)?;
     if args.refresh_only {
         return drifted(&world, format).await;
+    }
+    if let Some(obstacle) = reach::obstacle(&world).await? {
+        // What stands there cannot be read; what does not yet can be planned all the same.
+        if world.state.objects.values().any(|object| object.urn.kind().starts_with("kubernetes:")) {
+            return Err(obstacle.into());
+        }
+        err(&format!("warning: {obstacle}\n  cure: {}", obstacle.hint.as_deref().unwrap_or_default()));
     }
     let policies = policies::load(global, &world)?;
     let (events, mut reader) = Events::channel();

@@ -15,7 +15,7 @@ use crate::{
     args::{Global, UpArgs},
     commands::output,
     exit::{Ending, Failure},
-    interrupt, plan_file, policies,
+    interrupt, plan_file, policies, reach,
     report::{
         self, Message, Phase, Reporter, cost, out,
         policy::{self, Permissions},
@@ -38,6 +38,9 @@ pub async fn run(global: &Global, args: &UpArgs) -> Result<Ending, Failure> {
     if !global.json {
         report::warn(&world.loaded.warnings);
         out(&tree::heading(&world));
+    }
+    if let Some(obstacle) = reach::obstacle(&world).await? {
+        return Err(obstacle.into());
     }
     let policies = policies::load(global, &world)?;
     let deed = saved.as_ref().map_or(Deed::Up, Deed::Saved);
@@ -221,7 +224,7 @@ async fn permissions(global: &Global, world: &World, made: bool) -> Result<Optio
 
 fn hints(world: &World, report: &Report) {
     let outputs = output::evaluate(&world.platform.outputs, &report.state);
-    for name in ["cluster_name", "cluster_endpoint", "kubeconfig_command"] {
+    for name in ["cluster_name", "cluster_endpoint", "kubeconfig_command", "ray_dashboard_url", "ray_client_url"] {
         if let Some(value) = outputs.get(name).and_then(|value| value.as_str()) {
             out(&format!("{name}: {value}"));
         }

@@ -10,7 +10,12 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-pub const QUICKSTART: &str = include_str!("../../../examples/quickstart.yaml");
+/// As users have it.
+pub const WHOLE: &str = include_str!("../../../examples/quickstart.yaml");
+
+/// With an empty cluster: what AWS's own kinds are tested on.
+pub const QUICKSTART: &str =
+    concat!(include_str!("../../../examples/quickstart.yaml"), "kubernetes: {enabled: false}\n");
 
 pub struct Place {
     folder: tempfile::TempDir,

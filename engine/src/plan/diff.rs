@@ -39,53 +39,66 @@ impl Change {
 /// difference in or under one of `replace_on` needs a new object.
 pub fn structural(old: &Value, new: &Planned, replace_on: &[&str]) -> Vec<Change> {
     let mut changes = Vec::new();
-    compare("", Some(old), Some(new), replace_on, &mut changes);
+    Rules { replace_on, in_lists: false }.compare("", Some(old), Some(new), &mut changes);
     changes
 }
 
-fn compare(path: &str, old: Option<&Value>, new: Option<&Planned>, replace_on: &[&str], changes: &mut Vec<Change>) {
-    let old = old.filter(|value| !value.is_null());
-    let new = new.filter(|value| value.known() != Some(&Value::Null));
-    let same = match (old, new) {
-        (None, None) => true,
-        (Some(old), Some(Planned::Known(new))) => old == new,
-        _ => false,
-    };
-    if same {
-        return;
-    }
-    match (old, new) {
-        (Some(Value::Object(old)), Some(Planned::Known(Value::Object(new)))) => {
-            for (key, value) in old {
-                let new = new.get(key).cloned().map(Planned::Known);
-                compare(&join(path, key), Some(value), new.as_ref(), replace_on, changes);
-            }
-            for (key, value) in new.iter().filter(|(key, _)| !old.contains_key(*key)) {
-                compare(&join(path, key), None, Some(&Planned::Known(value.clone())), replace_on, changes);
-            }
+/// The same, and lists of objects that are as long as before element by element: for inputs
+/// whose lists are long, so that a change is seen where it is. Such a path cannot be pinned.
+pub fn structural_in_lists(old: &Value, new: &Planned, replace_on: &[&str]) -> Vec<Change> {
+    let mut changes = Vec::new();
+    Rules { replace_on, in_lists: true }.compare("", Some(old), Some(new), &mut changes);
+    changes
+}
+
+struct Rules<'a> {
+    replace_on: &'a [&'a str],
+    in_lists: bool,
+}
+
+impl Rules<'_> {
+    fn compare(&self, path: &str, old: Option<&Value>, new: Option<&Planned>, changes: &mut Vec<Change>) {
+        let old = old.filter(|value| !value.is_null());
+        let new = new.filter(|value| value.known() != Some(&Value::Null));
+        let same = match (old, new) {
+            (None, None) => true,
+            (Some(old), Some(Planned::Known(new))) => old == new,
+            _ => false,
+        };
+        if same {
+            return;
         }
-        (Some(Value::Object(old)), Some(Planned::Object(new))) => {
-            for (key, value) in old {
-                let new = new.iter().find(|(k, _)| k == key).map(|(_, v)| v);
-                compare(&join(path, key), Some(value), new, replace_on, changes);
+        match (old, new) {
+            (Some(Value::Object(old)), Some(Planned::Known(Value::Object(new)))) => {
+                for (key, value) in old {
+                    let new = new.get(key).cloned().map(Planned::Known);
+                    self.compare(&join(path, key), Some(value), new.as_ref(), changes);
+                }
+                for (key, value) in new.iter().filter(|(key, _)| !old.contains_key(*key)) {
+                    self.compare(&join(path, key), None, Some(&Planned::Known(value.clone())), changes);
+                }
             }
-            for (key, value) in new.iter().filter(|(key, _)| !old.contains_key(key)) {
-                compare(&join(path, key), None, Some(value), replace_on, changes);
+            (Some(Value::Object(old)), Some(Planned::Object(new))) => {
+                for (key, value) in old {
+                    let new = new.iter().find(|(k, _)| k == key).map(|(_, v)| v);
+                    self.compare(&join(path, key), Some(value), new, changes);
+                }
+                for (key, value) in new.iter().filter(|(key, _)| !old.contains_key(key)) {
+                    self.compare(&join(path, key), None, Some(value), changes);
+                }
             }
+            (Some(Value::Array(old)), Some(new)) if self.in_lists && alike(old, new) => {
+                for (index, old) in old.iter().enumerate() {
+                    self.compare(&format!("{path}[{index}]"), Some(old), new.element(index).as_ref(), changes);
+                }
+            }
+            _ => changes.push(Change {
+                path: path.to_owned(),
+                old: old.cloned(),
+                new: new.cloned(),
+                effect: effect(path, self.replace_on),
+            }),
         }
-        // Lists of objects as long as before: element by element, so that a change is seen
-        // where it is.
-        (Some(Value::Array(old)), Some(new)) if alike(old, new) => {
-            for (index, old) in old.iter().enumerate() {
-                compare(&format!("{path}[{index}]"), Some(old), new.element(index).as_ref(), replace_on, changes);
-            }
-        }
-        _ => changes.push(Change {
-            path: path.to_owned(),
-            old: old.cloned(),
-            new: new.cloned(),
-            effect: effect(path, replace_on),
-        }),
     }
 }
 
@@ -143,7 +156,14 @@ mod tests {
     }
 
     #[test]
-    fn elements_of_lists_are_compared_one_by_one() {
+    fn elements_of_lists_are_compared_one_by_one_where_that_is_asked() {
+        let structural = structural_in_lists;
+        let paths = |old: &Value, new: &Planned| -> Vec<(String, Effect)> {
+            structural(old, new, &["name", "disk.type"])
+                .into_iter()
+                .map(|change| (change.path, change.effect))
+                .collect()
+        };
         let old = json!({"pods": [{"name": "a", "image": "1"}, {"name": "b", "image": "1"}], "args": ["x"]});
         let new = Planned::Known(json!({
             "pods": [{"name": "a", "image": "1"}, {"name": "b", "image": "2"}], "args": ["y"],

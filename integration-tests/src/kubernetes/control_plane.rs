@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use serde_json::Value;
 
 use super::Tools;
@@ -135,6 +136,15 @@ impl ControlPlane {
             assert!(began.elapsed() < within, "{what}: not within {} s", within.as_secs());
             std::thread::sleep(Duration::from_millis(200));
         }
+    }
+
+    /// The authority's certificates, DER.
+    ///
+    /// # Panics
+    /// They are none.
+    pub fn authorities(&self) -> Vec<Vec<u8>> {
+        let certificates = CertificateDer::pem_slice_iter(self.ca_pem.as_bytes());
+        certificates.map(|one| one.unwrap_or_else(|error| panic!("{error}")).to_vec()).collect()
     }
 
     /// The programs that it was started from.

@@ -2,12 +2,14 @@
 //! machines; the KubeRay operator; Helm. Built by `integration-tests/kubernetes/install.sh`.
 
 mod control_plane;
+mod inside;
 mod kuberay;
 mod kwok;
 mod process;
 mod tools;
 
 pub use control_plane::ControlPlane;
+pub use inside::Inside;
 pub use kuberay::KubeRay;
 pub use kwok::{Kwok, Node, add_nodes};
 pub use tools::{Tools, find};

@@ -77,6 +77,12 @@ pub fn write(variables: &Map<String, Value>, state: Option<&TfState>, adopt: boo
     root.insert("addons".to_owned(), writer.addons()?);
     root.insert("autoscaler".to_owned(), writer.autoscaler()?);
     writer.velero(&mut root)?;
+    if adopt {
+        let text = "What Helm put into the cluster for the module stays Helm's: objects of those names are not taken over.\n\
+                    Uninstall its releases and take this away, and rayplat installs KubeRay and Ray itself.";
+        root.insert("#kubernetes".to_owned(), text.into());
+        root.insert("kubernetes".to_owned(), json!({"enabled": false}));
+    }
     Ok(Written { yaml: yaml::write(&Value::Object(root)), warnings: writer.warnings })
 }
 

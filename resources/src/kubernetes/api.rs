@@ -64,6 +64,16 @@ pub(super) struct Apply {
     pub dry_run: bool,
 }
 
+/// What a workload owns goes before it, so that "gone" means its pods too. Of custom kinds it
+/// would take away what their finalizers work with: KubeRay's clean-up of Redis runs under a
+/// service account that the RayCluster owns.
+fn propagation(of: &Reference) -> PropagationPolicy {
+    match of.group() {
+        "apps" | "batch" => PropagationPolicy::Foreground,
+        _ => PropagationPolicy::Background,
+    }
+}
+
 impl Kubernetes {
     /// On these clients.
     pub fn new(clients: &Clients) -> Self {
@@ -121,8 +131,7 @@ impl Kubernetes {
         let path = aws::found(self.path(ctx, cluster, of).await)?;
         let Some(path) = path else { return Ok(false) };
         let params = DeleteParams {
-            // What an object owns goes before it, so that "gone" means all of it.
-            propagation_policy: Some(PropagationPolicy::Foreground),
+            propagation_policy: Some(propagation(of)),
             preconditions: Some(Preconditions { uid: Some(uid.to_owned()), resource_version: None }),
             ..DeleteParams::default()
         };

@@ -44,6 +44,31 @@ pub(super) async fn wait(
     }
 }
 
+/// Waits until the Ray clusters of a RayService or RayJob are gone too: they go by themselves,
+/// but only while the operator and Redis are there.
+pub(super) async fn wait_for_clusters(
+    kubernetes: &Kubernetes,
+    ctx: &Ctx,
+    cluster: &ClusterAccess,
+    of: &Reference,
+    uid: &str,
+) -> Result<(), ProviderError> {
+    if of.group() != "ray.io" || of.kind == "RayCluster" || uid.is_empty() {
+        return Ok(());
+    }
+    let owned = |object: &Value| {
+        let owners = object.pointer("/metadata/ownerReferences").and_then(Value::as_array).into_iter().flatten();
+        owners.into_iter().any(|owner| owner["uid"] == uid)
+    };
+    ctx.wait(&format!("the end of the Ray clusters of {of}"), Duration::from_secs(30), LIMIT, || async {
+        let kind = (of.api_version.as_str(), "RayCluster");
+        let clusters = kubernetes.list(ctx, cluster, kind, of.namespace.as_deref(), "").await?;
+        let left = clusters.iter().find(|object| owned(object));
+        Ok(left.map_or(Poll::Ready(()), |left| Poll::Pending(format!("{}: {}", named(left), holds(left)))))
+    })
+    .await
+}
+
 fn finalizers(live: &Value) -> Vec<&str> {
     live.pointer("/metadata/finalizers")
         .and_then(Value::as_array)

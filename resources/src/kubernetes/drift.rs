@@ -31,7 +31,8 @@ fn without_servers(object: &Value) -> Value {
 
 /// `None` if it is not there.
 fn look(recorded: &Value, would: &Value, live: &Value) -> Option<Value> {
-    if would == live {
+    // Controllers that write an object back leave empty members out.
+    if would == live || nothing(would) && nothing(live) {
         return Some(recorded.clone());
     }
     match (recorded, would, live) {
@@ -43,6 +44,15 @@ fn look(recorded: &Value, would: &Value, live: &Value) -> Option<Value> {
         }
         (_, _, Value::Null) => None,
         _ => Some(live.clone()),
+    }
+}
+
+fn nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        _ => false,
     }
 }
 
@@ -137,6 +147,12 @@ mod tests {
             seen["spec"]["template"]["spec"]["containers"],
             json!([recorded()["spec"]["template"]["spec"]["containers"][0]])
         );
+    }
+
+    #[test]
+    fn an_empty_member_may_be_left_out() {
+        let recorded = json!({"spec": {"tolerations": [], "name": "a"}});
+        assert_eq!(observed(&recorded, &recorded, &json!({"spec": {"name": "a"}})), recorded);
     }
 
     #[test]

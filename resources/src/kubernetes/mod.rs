@@ -10,11 +10,14 @@ pub mod entry;
 mod errors;
 pub mod generated_secret;
 pub mod gvk;
+pub mod hook;
 mod immutable;
 pub mod kubeconfig;
 mod marks;
 pub mod object;
+pub mod reach;
 mod ready;
+pub mod release;
 mod token;
 mod trouble;
 
@@ -42,5 +45,7 @@ pub fn register(registry: &mut Registry, clients: &Clients) {
     registry.add(object::Object::<object::Definition>::new(clients));
     registry.add(object::Object::<object::Workload>::new(clients));
     registry.add(object::Object::<object::Ray>::new(clients));
+    registry.add(hook::Hook::new(clients));
+    registry.add(release::Release);
     registry.add(generated_secret::GeneratedSecret::new(clients));
 }

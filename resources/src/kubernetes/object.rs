@@ -7,7 +7,7 @@ use rayplat_engine::{
     context::{Ctx, Poll},
     error::{ErrorClass, ProviderError},
     inputs, outputs,
-    plan::diff::{Change, Effect, structural},
+    plan::diff::{Change, Effect, structural_in_lists},
     provider::{Action, Created, Current, Marks, Observed, Provider, Reading, Recovered, ReplaceOrder},
     value::Planned,
 };
@@ -229,7 +229,7 @@ impl<F: Family> Provider for Object<F> {
             "manifest.metadata.namespace",
         ];
         replace.extend(immutable::fields(kind));
-        let mut changes = structural(old, new, &replace);
+        let mut changes = structural_in_lists(old, new, &replace);
         for change in &mut changes {
             let group = |version: Option<&str>| version.map(|version| gvk::group(version).to_owned());
             let new = change.new.as_ref().and_then(Planned::known);
@@ -314,18 +314,17 @@ impl<F: Family> Provider for Object<F> {
     async fn delete(&self, ctx: &Ctx, current: &Current<ObjectInputs, ObjectOutputs>) -> Result<(), ProviderError> {
         let cluster = &current.inputs.cluster;
         let of = Reference::of(&current.inputs.manifest)?;
-        let Some(live) = self.kubernetes.get(ctx, cluster, &of).await? else {
-            return Ok(());
-        };
-        let uid = live["metadata"]["uid"].as_str().unwrap_or_default();
-        if uid != current.outputs.uid && !marks::is_ours(ctx, &live) {
-            return Ok(());
+        let ours = |live: &Value| live["metadata"]["uid"] == current.outputs.uid || marks::is_ours(ctx, live);
+        let mut uid = current.outputs.uid.clone();
+        if let Some(live) = self.kubernetes.get(ctx, cluster, &of).await?.filter(ours) {
+            live["metadata"]["uid"].as_str().unwrap_or_default().clone_into(&mut uid);
+            if !is_going(&live) {
+                deletion::spare_others(&self.kubernetes, ctx, cluster, &live).await?;
+                self.kubernetes.delete(ctx, cluster, &of, &uid).await?;
+            }
+            self.wait_for_end(ctx, cluster, &of).await?;
         }
-        if !is_going(&live) {
-            deletion::spare_others(&self.kubernetes, ctx, cluster, &live).await?;
-            self.kubernetes.delete(ctx, cluster, &of, uid).await?;
-        }
-        self.wait_for_end(ctx, cluster, &of).await
+        deletion::wait_for_clusters(&self.kubernetes, ctx, cluster, &of, &uid).await
     }
 
     async fn recover(&self, ctx: &Ctx, inputs: &ObjectInputs) -> Result<Recovered, ProviderError> {

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use rayplat_engine::{
     input::Input,
     stack::{Added, StackError},
-    urn::Urn,
     value::Expr,
 };
 use serde_json::Value;
@@ -21,14 +20,17 @@ use super::{
 use crate::aws::eks_addon::{Addon, AddonArgs, PodIdentity};
 
 /// Networking and identity: these run on every node and must be there when it joins.
-pub(super) fn before_nodes(builder: &mut Builder<'_>, cluster: &ClusterParts) -> Result<Vec<Urn>, StackError> {
-    let mut urns = Vec::new();
+pub(super) fn before_nodes(
+    builder: &mut Builder<'_>,
+    cluster: &ClusterParts,
+) -> Result<BTreeMap<String, Added<Addon>>, StackError> {
+    let mut early = BTreeMap::new();
     for name in ["vpc-cni", "kube-proxy", "eks-pod-identity-agent"] {
         if let Some(added) = addon(builder, cluster, name)? {
-            urns.push(added.urn);
+            early.insert(name.to_owned(), added);
         }
     }
-    Ok(urns)
+    Ok(early)
 }
 
 /// What needs nodes that take ordinary pods: it would be DEGRADED without them.
@@ -36,7 +38,8 @@ pub(super) fn after_nodes(
     builder: &mut Builder<'_>,
     cluster: &ClusterParts,
     pools: &BTreeMap<String, PoolParts>,
-) -> Result<(), StackError> {
+) -> Result<BTreeMap<String, Added<Addon>>, StackError> {
+    let mut late = BTreeMap::new();
     let early = ["vpc-cni", "kube-proxy", "eks-pod-identity-agent"];
     let names: Vec<String> = builder.manifest.addons.keys().cloned().collect();
     for name in names.iter().filter(|name| !early.contains(&name.as_str())) {
@@ -52,9 +55,10 @@ pub(super) fn after_nodes(
                     builder.stack.after_update(&node_group.urn, &added.urn)?;
                 }
             }
+            late.insert(name.clone(), added);
         }
     }
-    Ok(())
+    Ok(late)
 }
 
 fn addon(builder: &mut Builder<'_>, cluster: &ClusterParts, name: &str) -> Result<Option<Added<Addon>>, StackError> {

@@ -8,6 +8,7 @@ use rayplat_engine::{
 
 use super::{
     addons, cluster, components, identity,
+    in_cluster::{self, Charts},
     manifest::{Resolved, types::Environment},
     network, outputs, pools,
     source::Source,
@@ -44,6 +45,7 @@ pub(super) struct Builder<'a> {
     pub manifest: &'a Resolved,
     pub setting: &'a Setting,
     pub source: &'a Source,
+    pub charts: &'a Charts,
     pub stack: Stack,
 }
 
@@ -103,24 +105,32 @@ impl Builder<'_> {
 /// # Errors
 /// Never for a manifest that was loaded; a mistake in this crate otherwise.
 pub fn build(manifest: &Resolved, setting: &Setting) -> Result<Platform, StackError> {
-    build_from(manifest, setting, &Source::default())
+    build_from(manifest, setting, &Source::default(), &Charts::default())
 }
 
-/// The same, noting in tags where the manifest comes from.
+/// The same, noting in tags where the manifest comes from, with charts that were rendered:
+/// see [`super::charts`].
 ///
 /// # Errors
 /// As for [`build`].
-pub fn build_from(manifest: &Resolved, setting: &Setting, source: &Source) -> Result<Platform, StackError> {
-    let mut builder = Builder { manifest, setting, source, stack: Stack::new(&manifest.name) };
+pub fn build_from(
+    manifest: &Resolved,
+    setting: &Setting,
+    source: &Source,
+    charts: &Charts,
+) -> Result<Platform, StackError> {
+    let mut builder = Builder { manifest, setting, source, charts, stack: Stack::new(&manifest.name) };
     let network = network::build(&mut builder)?;
     let identity = identity::build(&mut builder, &network)?;
     let cluster = cluster::build(&mut builder, &identity, &network)?;
     let components = components::build(&mut builder, &cluster)?;
     let templates = pools::templates(&mut builder, &identity, &cluster)?;
-    let before_nodes = addons::before_nodes(&mut builder, &cluster)?;
+    let mut addons = addons::before_nodes(&mut builder, &cluster)?;
+    let before_nodes: Vec<_> = addons.values().map(|addon| addon.urn.clone()).collect();
     let pools = pools::node_groups(&mut builder, &identity, &network, &cluster, &templates, &before_nodes)?;
-    addons::after_nodes(&mut builder, &cluster, &pools)?;
-    let mut outputs = outputs::outputs(&builder, &identity, &cluster, &components, &pools);
+    addons.extend(addons::after_nodes(&mut builder, &cluster, &pools)?);
+    let in_cluster = in_cluster::build(&mut builder, &cluster, &pools, &addons)?;
+    let mut outputs = outputs::outputs(&builder, &identity, &cluster, &components, &pools, &in_cluster);
     outputs.extend(network.outputs);
     Ok(Platform { stack: builder.stack, outputs })
 }

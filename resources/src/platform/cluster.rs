@@ -3,6 +3,7 @@
 use rayplat_engine::{
     input::Input,
     stack::{Added, StackError},
+    urn::Urn,
 };
 
 use super::{
@@ -22,6 +23,8 @@ use crate::aws::{
 pub(super) struct ClusterParts {
     pub cluster: Added<Cluster>,
     pub oidc: Added<OidcProvider>,
+    /// The access entry of the platform's maker; none where EKS takes none.
+    pub caller_entry: Option<Urn>,
 }
 
 impl ClusterParts {
@@ -45,9 +48,9 @@ pub(super) fn build(
     network: &Network,
 ) -> Result<ClusterParts, StackError> {
     let cluster = cluster(builder, identity, network)?;
-    access(builder, &cluster)?;
+    let caller_entry = access(builder, &cluster)?;
     let oidc = oidc(builder, &cluster)?;
-    Ok(ClusterParts { cluster, oidc })
+    Ok(ClusterParts { cluster, oidc, caller_entry })
 }
 
 fn cluster(builder: &mut Builder<'_>, identity: &Identity, network: &Network) -> Result<Added<Cluster>, StackError> {
@@ -118,18 +121,19 @@ fn log_types(logs: &Logs) -> Vec<String> {
 
 /// The caller and the manifest's admins may do everything, by explicit entries: the
 /// creator's silent bootstrap right cannot be seen or removed.
-fn access(builder: &mut Builder<'_>, cluster: &Added<Cluster>) -> Result<(), StackError> {
+fn access(builder: &mut Builder<'_>, cluster: &Added<Cluster>) -> Result<Option<Urn>, StackError> {
     if builder.manifest.cluster.authentication_mode == AuthenticationMode::ConfigMap {
         // EKS refuses entries then.
-        return Ok(());
+        return Ok(None);
     }
     let caller = builder.setting.caller_arn.clone();
     let admins = builder.manifest.cluster.admins.clone();
     let others = admins.into_iter().filter(|admin| *admin != caller);
     let mut entries = vec![("caller".to_owned(), caller.clone())];
     entries.extend(others.map(|arn| (entry_name(&arn), arn)));
+    let mut first = None;
     for (name, principal) in entries {
-        builder.stack.add::<AccessEntry>(
+        let entry = builder.stack.add::<AccessEntry>(
             &name,
             AccessEntryArgs {
                 cluster: cluster.out.name().into(),
@@ -146,8 +150,9 @@ fn access(builder: &mut Builder<'_>, cluster: &Added<Cluster>) -> Result<(), Sta
                 tags: builder.tags().into(),
             },
         )?;
+        first.get_or_insert(entry.urn);
     }
-    Ok(())
+    Ok(first)
 }
 
 /// `arn:aws:iam::1:role/path/name` becomes `admin-role/path/name`.

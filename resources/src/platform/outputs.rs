@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use rayplat_engine::{input::Output, stack::Added, value::Expr};
 use serde_json::Value;
 
-use super::{build::Builder, cluster::ClusterParts, components::Components, identity::Identity, pools::PoolParts};
+use super::{
+    build::Builder, cluster::ClusterParts, components::Components, identity::Identity, in_cluster::InCluster,
+    pools::PoolParts,
+};
 use crate::aws::eks_node_group::NodeGroup;
 
 /// Of a thing that may not be there.
@@ -25,6 +28,7 @@ pub(super) fn outputs(
     parts: &ClusterParts,
     components: &Components,
     pools: &BTreeMap<String, PoolParts>,
+    in_cluster: &InCluster,
 ) -> Vec<(String, Expr)> {
     let cluster = &parts.cluster.out;
     let mut outputs = vec![
@@ -45,6 +49,7 @@ pub(super) fn outputs(
     ];
     outputs.extend(of_components(builder, components));
     outputs.extend(access(builder));
+    outputs.extend(of_ray(in_cluster));
     let tags = serde_json::to_value(builder.cluster_tags()).unwrap_or(Value::Null);
     outputs.push(("resource_tags", Expr::Value(tags)));
     let mut outputs: Vec<(String, Expr)> = outputs.into_iter().map(|(name, expr)| (name.to_owned(), expr)).collect();
@@ -70,6 +75,17 @@ fn of_components(builder: &Builder<'_>, components: &Components) -> [(&'static s
         // Velero counts in hours.
         ("velero_backup_ttl", if_backup(format!("{}h", u64::from(spec.retention_days) * 24))),
     ]
+}
+
+/// Where Ray answers, inside the cluster.
+fn of_ray(in_cluster: &InCluster) -> [(&'static str, Expr); 2] {
+    let at = |scheme: &str, port: u16| {
+        let ray = in_cluster.ray.as_ref();
+        ray.map_or(Expr::Value(Value::Null), |ray| {
+            text(format!("{scheme}://ray-head-svc.{}.svc.cluster.local:{port}", ray.namespace))
+        })
+    };
+    [("ray_dashboard_url", at("http", 8265)), ("ray_client_url", at("ray", 10_001))]
 }
 
 /// How people get in.

@@ -24,7 +24,7 @@ pub(super) fn user_data(name: &str, pool: &Pool, cluster: &ClusterParts) -> Inpu
 
 /// Whether instance stores hold what pods write: they become one RAID0 for the kubelet,
 /// containerd and pods, so that spilled objects and images go there and not to the root volume.
-pub(super) fn uses_instance_stores(pool: &Pool) -> bool {
+pub(crate) fn uses_instance_stores(pool: &Pool) -> bool {
     pool.instance_types.iter().all(|name| instance_types::has_instance_store(name))
 }
 

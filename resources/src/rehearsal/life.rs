@@ -25,7 +25,7 @@ use super::{
     tamper::tamper,
 };
 use crate::{
-    aws::{self, tls_certificate},
+    aws::tls_certificate,
     platform::{
         self, Setting,
         manifest::{
@@ -75,7 +75,13 @@ pub type Chapter = (&'static str, Manifest);
 
 /// What a platform goes through, in order. The last has the manifest's own settings again,
 /// so that what was added is taken away. Each run reads everything that stands before it.
+///
+/// What stands in the cluster is left out: it takes no permission of IAM, and whoever loses
+/// the access entry on the way does not see it.
 pub fn chapters(manifest: &Manifest) -> Vec<Chapter> {
+    let mut manifest = manifest.clone();
+    manifest.kubernetes.enabled = false;
+    let manifest = &manifest;
     let back = upgraded(manifest).map_or_else(|| ("back", manifest.clone()), |newer| ("an upgrade", newer));
     vec![("up", manifest.clone()), ("a change", changed(manifest)), back]
 }
@@ -195,7 +201,7 @@ fn hinted(hint: Option<&str>) -> String {
 fn engine(life: &Life<'_>, account: &Rehearsal) -> Engine {
     let clients = account.clients();
     let mut registry = Registry::new();
-    aws::register(&mut registry, &clients);
+    crate::register(&mut registry, &clients);
     registry.add(tls_certificate::IssuerCertificate::new(tls_certificate::FixedChain(account.issuer_chain())));
     let binding = Binding {
         partition: life.setting.partition.clone(),

@@ -109,12 +109,22 @@ fn local(spec: &ChartSpec) -> Result<PathBuf, ChartError> {
 }
 
 /// The archive in the cache; pulled if it is not there yet.
-async fn pulled(helm: &Helm, spec: &ChartSpec, cache: &Path) -> Result<PathBuf, ChartError> {
+/// Where a chart of a repository is kept.
+fn place(spec: &ChartSpec, cache: &Path) -> PathBuf {
     // Two repositories may have charts of one name.
     let repository = hex::encode(Sha256::digest(spec.repository.trim_end_matches('/').as_bytes()));
-    let folder = cache.join(&repository[..16]);
     let name = spec.chart.replace('/', "-");
-    let path = folder.join(format!("{name}-{}.tgz", bare(&spec.version)));
+    cache.join(&repository[..16]).join(format!("{name}-{}.tgz", bare(&spec.version)))
+}
+
+/// Whether a chart can be had without a network.
+pub fn is_cached(spec: &ChartSpec, cache: &Path) -> bool {
+    spec.repository.is_empty() || place(spec, cache).is_file()
+}
+
+async fn pulled(helm: &Helm, spec: &ChartSpec, cache: &Path) -> Result<PathBuf, ChartError> {
+    let path = place(spec, cache);
+    let folder = path.parent().unwrap_or(cache).to_owned();
     if path.is_file() {
         return Ok(path);
     }

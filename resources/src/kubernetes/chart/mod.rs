@@ -24,7 +24,7 @@ use rayplat_engine::{
 };
 use serde_json::Value;
 
-pub use fetch::{Fetched, fetch};
+pub use fetch::{Fetched, fetch, is_cached};
 pub use helm::{Helm, HelmEnvironment};
 pub use render::render;
 

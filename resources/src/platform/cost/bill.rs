@@ -40,6 +40,14 @@ const FREE: &[&str] = &[
     "aws:iam:RolePolicy",
     "aws:iam:RolePolicyAttachment",
     "aws:kms:Alias",
+    "kubernetes:Chart",
+    "kubernetes:CustomResourceDefinition",
+    "kubernetes:Entry",
+    "kubernetes:GeneratedSecret",
+    "kubernetes:Hook",
+    "kubernetes:Object",
+    "kubernetes:Ray",
+    "kubernetes:Workload",
     "tls:IssuerCertificate",
 ];
 

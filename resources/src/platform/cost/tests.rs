@@ -245,10 +245,10 @@ fn what_stands_is_in_the_state() {
 #[tokio::test(start_paused = true)]
 #[cfg(feature = "rehearsal")]
 async fn every_kind_has_its_cost() {
-    use crate::{aws, rehearsal::Rehearsal, rehearsal::Seed};
+    use crate::{rehearsal::Rehearsal, rehearsal::Seed};
     let seed = Seed { account_id: "123456789012".into(), region: "us-east-1".into(), seed: 1 };
     let mut registry = Registry::new();
-    aws::register(&mut registry, &Rehearsal::in_memory(&seed, 0).clients());
+    crate::register(&mut registry, &Rehearsal::in_memory(&seed, 0).clients());
     let missing: Vec<&str> = registry.kinds().filter(|kind| !knows(kind)).collect();
     assert!(missing.is_empty(), "platform/cost/bill.rs does not know what these cost: {missing:?}");
 }

@@ -84,7 +84,7 @@ fn gpu(context: &mut Context<'_>, name: &str, pool: &ResolvedPool) {
         );
     }
     // Bottlerocket's NVIDIA variants bring the plugin.
-    if pool.ami.as_str().starts_with("AL2023") {
+    if pool.ami.as_str().starts_with("AL2023") && !context.manifest().kubernetes.enabled {
         context.at(
             &format!("node_pools.{name}"),
             &rules::GPU_DEVICE_PLUGIN,

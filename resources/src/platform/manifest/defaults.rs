@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::network::ResolvedNetwork;
+use super::ray::ResolvedRay;
 use super::types::{
     Addon, Addons, AmiType, AuthenticationMode, Autoscaler, Backup, Capacity, CapacityReservation, Cluster, Disk,
-    Endpoint, Environment, Fallback, Identity, LogType, Logs, Manifest, NodePool, NodeRepair, Oidc, Policy, PoolUpdate,
-    Support, Taint, TaintEffect, TerminationHandler, VolumeType, WarmPool,
+    Endpoint, Environment, Fallback, Identity, Kubernetes, LogType, Logs, Manifest, NodePool, NodeRepair, Oidc, Policy,
+    PoolUpdate, Support, Taint, TaintEffect, TerminationHandler, VolumeType, WarmPool,
 };
 use super::versions;
 use crate::platform::instance_types::{self, Accelerator, Architecture};
@@ -41,6 +42,12 @@ pub struct Resolved {
     /// Backups.
     #[serde(default)]
     pub backup: Backup,
+    /// What stands in the cluster.
+    #[serde(default)]
+    pub kubernetes: Kubernetes,
+    /// The Ray cluster; `None` without one.
+    #[serde(default)]
+    pub ray: Option<ResolvedRay>,
     /// Files and folders of policies, relative to the manifest.
     pub policies: Vec<String>,
     /// The built-in policies.
@@ -145,6 +152,9 @@ impl Manifest {
     #[must_use]
     pub fn resolve(&self) -> Resolved {
         let named = self.node_pools.clone().unwrap_or_else(default_pools);
+        let node_pools = named.iter().map(|(name, pool)| (name.clone(), pool.resolve(name))).collect();
+        let wanted = self.kubernetes.enabled && self.ray.enabled;
+        let ray = wanted.then(|| self.ray.resolve(&node_pools, self.addons.prefix_delegation())).flatten();
         Resolved {
             name: self.name.clone(),
             region: self.region.clone(),
@@ -152,11 +162,13 @@ impl Manifest {
             tags: self.tags.clone(),
             network: self.network.resolve(self.environment),
             cluster: self.cluster.clone(),
-            node_pools: named.iter().map(|(name, pool)| (name.clone(), pool.resolve(name))).collect(),
+            node_pools,
             addons: self.addons.resolve(),
             autoscaler: self.autoscaler.clone(),
             termination_handler: self.termination_handler.clone(),
             backup: self.backup.clone(),
+            kubernetes: self.kubernetes.clone(),
+            ray,
             policies: self.policies.clone(),
             policy: self.policy.clone(),
         }
@@ -347,6 +359,15 @@ impl Addons {
         ]
     }
 
+    /// Whether nodes give pods whole prefixes of addresses.
+    #[must_use]
+    pub fn prefix_delegation(&self) -> bool {
+        let vpc_cni = self.resolve().remove("vpc-cni");
+        vpc_cni.is_some_and(|addon| {
+            addon.configuration.get("env").is_some_and(|env| env["ENABLE_PREFIX_DELEGATION"] == "true")
+        })
+    }
+
     fn resolve(&self) -> BTreeMap<String, ResolvedAddon> {
         let mut resolved = BTreeMap::new();
         for (name, given, by_default) in self.all() {
@@ -377,6 +398,8 @@ fn addon_configuration(name: &str) -> Map<String, Value> {
     let configuration = match name {
         "vpc-cni" => json!({
             "env": {"ENABLE_PREFIX_DELEGATION": "true", "WARM_PREFIX_TARGET": "1"},
+            // Else NetworkPolicies are objects that nobody heeds.
+            "enableNetworkPolicy": "true",
         }),
         "coredns" => json!({
             "autoScaling": {"enabled": true, "minReplicas": 4, "maxReplicas": 10},
@@ -442,7 +465,7 @@ impl Default for Cluster {
 
 impl Default for Endpoint {
     fn default() -> Self {
-        Self { public: false, private: true, public_cidrs: Vec::new() }
+        Self { public: false, private: true, public_cidrs: Vec::new(), routed: false }
     }
 }
 

@@ -186,8 +186,32 @@ pub static SCHEDULE: Format = Format {
     example: "0 2 * * *",
 };
 
+/// A version of Ray.
+pub static RAY_VERSION: Format = Format {
+    pattern: "^[0-9]{1,3}\\.[0-9]{1,3}\\.[0-9]{1,3}$",
+    matches: |text| {
+        let parts: Vec<&str> = text.split('.').collect();
+        parts.len() == 3 && parts.iter().all(|part| count(part, 1, 3) && all(part, digit))
+    },
+    expected: "a version of Ray",
+    example: "2.60.0",
+};
+
+/// A name of Kubernetes', RFC 1123.
+pub static DNS_LABEL: Format = Format {
+    pattern: "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+    matches: |text| {
+        let edge = |c| lower(c) || digit(c);
+        count(text, 1, 63) && starts(text, edge) && ends(text, edge) && all(text, |c| edge(c) || c == '-')
+    },
+    expected: "a Kubernetes name: 63 characters at most of a-z, 0-9 and `-`, with neither end a `-`",
+    example: "ray",
+};
+
 /// Every form, for the check of a schema.
-pub static ALL: [&Format; 19] = [
+pub static ALL: [&Format; 21] = [
+    &RAY_VERSION,
+    &DNS_LABEL,
     &POLICY_ARN,
     &POLICY,
     &NAME,
@@ -378,7 +402,9 @@ mod tests {
 
     #[test]
     fn functions_refuse_what_patterns_refuse() {
-        let refused: [(&Format, &[&str]); 19] = [
+        let refused: [(&Format, &[&str]); 21] = [
+            (&RAY_VERSION, &["", "2.60", "2.60.0rc1", "v2.60.0", "2..0"]),
+            (&DNS_LABEL, &["", "Ray", "-ray", "ray-", "a.b", "a_b"]),
             (&POLICY_ARN, &["", "AmazonEKSClusterPolicy", "arn:aws:iam::1:policy/a", "arn:aws:iam::aws:policy/"]),
             (&POLICY, &["", "a b", "arn:aws:iam::111122223333:role/a", "arn:aws:iam::aws:policy/"]),
             (&NAME, &["", "-a", "_a", "a b", "a.b", "é"]),

@@ -26,6 +26,7 @@ pub mod markdown;
 pub mod network;
 mod pool_extras;
 pub mod pool_update;
+pub mod ray;
 pub mod schema;
 mod semantic;
 mod services;
@@ -40,6 +41,7 @@ pub use defaults::{Resolved, ResolvedAddon, ResolvedDisk, ResolvedFallback, Reso
 pub use diagnostic::{Code, Diagnostic, Diagnostics, Severity};
 pub use markdown::markdown;
 pub use network::{ResolvedCreate, ResolvedNetwork};
+pub use ray::{ResolvedPods, ResolvedRay, ResolvedWorkers};
 pub use schema::schema;
 pub use spans::Spans;
 pub use types::Manifest;

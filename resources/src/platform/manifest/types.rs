@@ -17,6 +17,7 @@ pub use super::pool_extras::{
 };
 use super::pool_extras::{cidr, image_id, pool_subnet_ids};
 pub use super::pool_update::{PoolUpdate, UpdateStrategy};
+pub use super::ray::{FaultTolerance, Kubernetes, Ray, RayHead, RayJob, RayWorkers};
 pub use super::services::{Autoscaler, Backup, TerminationHandler, TerminationMode};
 
 /// A Ray platform on Amazon EKS, as `rayplat` provisions it.
@@ -58,6 +59,12 @@ pub struct Manifest {
     /// Backups.
     #[serde(default)]
     pub backup: Backup,
+    /// What stands in the cluster.
+    #[serde(default)]
+    pub kubernetes: Kubernetes,
+    /// The Ray cluster.
+    #[serde(default)]
+    pub ray: Ray,
     /// The lint.
     #[serde(default)]
     pub lint: Lint,
@@ -182,6 +189,9 @@ pub struct Endpoint {
     /// The networks that may use the public endpoint, as CIDR blocks. Empty: the whole internet.
     #[schemars(length(max = 40))]
     pub public_cidrs: Vec<String>,
+    /// Whether a private endpoint answers the machine that runs rayplat: by a VPN, peering, Direct
+    /// Connect. Default: only a machine inside the VPC is taken to reach it.
+    pub routed: bool,
 }
 
 /// The control plane's logs, in CloudWatch.

@@ -28,6 +28,12 @@ pub(super) fn kms_key(source: &Source<'_>) -> Vec<Part> {
     )
 }
 
+/// The Kubernetes provider's resource for any object.
+/// Source: <https://registry.terraform.io/providers/hashicorp/kubernetes/latest/docs/resources/manifest>
+pub(super) fn kubernetes_object(source: &Source<'_>) -> Vec<Part> {
+    one("kubernetes_manifest", [("manifest", source.get("manifest"))])
+}
+
 pub(super) fn kms_alias(source: &Source<'_>) -> Vec<Part> {
     one(
         "aws_kms_alias",

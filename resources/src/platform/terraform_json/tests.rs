@@ -10,7 +10,6 @@ use rayplat_engine::{
 
 use super::*;
 use crate::{
-    aws,
     platform::{Setting, build, manifest},
     rehearsal::{Rehearsal, Seed},
 };
@@ -20,7 +19,7 @@ const QUICKSTART: &str = include_str!("../../../../examples/quickstart.yaml");
 fn registry() -> Registry {
     let seed = Seed { account_id: "123456789012".into(), region: "us-east-1".into(), seed: 1 };
     let mut registry = Registry::new();
-    aws::register(&mut registry, &Rehearsal::in_memory(&seed, 0).clients());
+    crate::register(&mut registry, &Rehearsal::in_memory(&seed, 0).clients());
     registry
 }
 

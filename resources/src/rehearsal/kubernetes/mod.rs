@@ -99,7 +99,11 @@ pub fn call(account: &mut Account, operation: &str, params: &Value) -> Result<Va
     let cluster = cluster.ok_or_else(|| ApiError::new(503, "ServiceUnavailable", "There is no such cluster."))?;
     let mut asked = params.clone();
     asked["verb"] = json!(auth::verb(operation));
-    auth::check(account, cluster, &asked)?;
+    let checked = auth::check(account, cluster, &asked);
+    if params["plural"] == "selfsubjectaccessreviews" {
+        return review(params, checked);
+    }
+    checked?;
     let (host, version) = (host(cluster).to_owned(), cluster.version.clone());
     let mut world = account.kubernetes.clusters.remove(&host).unwrap_or_else(|| World::new(&host));
     account.swap_draws(&mut world.draws);
@@ -112,6 +116,20 @@ pub fn call(account: &mut Account, operation: &str, params: &Value) -> Result<Va
     account.kubernetes.clusters.insert(host, world);
     settle(account);
     answer
+}
+
+/// Whether the caller may do what it asks about: everything or nothing, here. Who is known may ask.
+/// Source: <https://kubernetes.io/docs/reference/kubernetes-api/authorization-resources/self-subject-access-review-v1/>
+fn review(params: &Value, checked: Result<(), ApiError>) -> Result<Value, ApiError> {
+    let allowed = match checked {
+        Err(error) if error.status == 401 => return Err(error),
+        checked => checked.is_ok(),
+    };
+    let body = json!({
+        "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
+        "metadata": {}, "spec": params["body"]["spec"], "status": {"allowed": allowed},
+    });
+    Ok(json!({"code": 201, "body": body}))
 }
 
 /// Brings what stands in the clusters up to the account's time.

@@ -71,12 +71,12 @@ pub(super) fn built_in(resource: &Resource, object: &Value, live: Option<&Value>
     match resource.kind.as_str() {
         kind @ ("Deployment" | "ReplicaSet" | "DaemonSet" | "StatefulSet") => workload(kind, object, live, &mut wrong),
         "Job" => {
-            pods(&object["spec"]["template"]["spec"], "spec.template.spec", &mut wrong);
+            pods(&object["spec"]["template"]["spec"], &Value::Null, "spec.template.spec", &mut wrong);
             if live.is_some_and(|live| live["spec"]["template"] != object["spec"]["template"]) {
                 wrong.push(Wrong::immutable("spec.template", &object["spec"]["template"]));
             }
         }
-        "Pod" => pods(&object["spec"], "spec", &mut wrong),
+        "Pod" => pods(&object["spec"], &Value::Null, "spec", &mut wrong),
         "Service" => service(object, live, &mut wrong),
         "RoleBinding" | "ClusterRoleBinding" if live.is_some_and(|live| live["roleRef"] != object["roleRef"]) => {
             let role = &object["roleRef"];
@@ -119,7 +119,7 @@ fn workload(kind: &str, object: &Value, live: Option<&Value>, wrong: &mut Vec<Wr
         let why = "`selector` does not match template `labels`";
         wrong.push(Wrong::invalid("spec.template.metadata.labels", labels, why));
     }
-    pods(&spec["template"]["spec"], "spec.template.spec", wrong);
+    pods(&spec["template"]["spec"], &spec["volumeClaimTemplates"], "spec.template.spec", wrong);
     let Some(live) = live else { return };
     if kind == "StatefulSet" {
         let changeable = [
@@ -149,12 +149,15 @@ fn workload(kind: &str, object: &Value, live: Option<&Value>, wrong: &mut Vec<Wr
     }
 }
 
-fn pods(spec: &Value, place: &str, wrong: &mut Vec<Wrong>) {
+/// `claims` are volumes that a StatefulSet gives to each of its pods.
+fn pods(spec: &Value, claims: &Value, place: &str, wrong: &mut Vec<Wrong>) {
     let containers = spec["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
     if containers.is_empty() {
         wrong.push(Wrong::required(&format!("{place}.containers"), ""));
     }
-    let volumes: Vec<&Value> = spec["volumes"].as_array().into_iter().flatten().map(|volume| &volume["name"]).collect();
+    let claims = claims.as_array().into_iter().flatten().map(|claim| &claim["metadata"]["name"]);
+    let volumes = spec["volumes"].as_array().into_iter().flatten().map(|volume| &volume["name"]);
+    let volumes: Vec<&Value> = volumes.chain(claims).collect();
     for (index, container) in containers.iter().enumerate() {
         let place = format!("{place}.containers[{index}]");
         let name = container["name"].as_str().unwrap_or_default();

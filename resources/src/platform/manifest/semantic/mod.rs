@@ -10,6 +10,7 @@ mod labels;
 mod network;
 mod policy;
 mod pools;
+mod ray;
 mod skew;
 
 use jiff::civil::Date;
@@ -29,6 +30,7 @@ pub fn check(json: &Value, spans: &Spans, today: Date, findings: &mut Vec<Diagno
     labels::check_tags(&mut context);
     pools::check(&mut context);
     policy::check(&mut context);
+    ray::check(&mut context);
     skew::check(&mut context);
 }
 

@@ -320,7 +320,7 @@ impl Controller<'_> {
         });
     }
 
-    /// The claims of one pod; they outlive it.
+    /// The claims of one pod; they outlive it, and the set too unless it says otherwise.
     fn claims(&mut self, ordinal: i64) {
         let namespace = meta(self.object, "namespace").to_owned();
         let set = meta(self.object, "name").to_owned();
@@ -330,6 +330,12 @@ impl Controller<'_> {
             let selector = &self.object["spec"]["selector"]["matchLabels"];
             for (key, value) in selector.as_object().into_iter().flatten() {
                 metadata["labels"][key] = value.clone();
+            }
+            if self.object["spec"]["persistentVolumeClaimRetentionPolicy"]["whenDeleted"] == "Delete" {
+                metadata["ownerReferences"] = json!([{
+                    "apiVersion": "apps/v1", "kind": "StatefulSet", "name": set, "uid": self.object["metadata"]["uid"],
+                    "blockOwnerDeletion": true, "controller": true,
+                }]);
             }
             let claim = json!({"metadata": metadata, "spec": template["spec"]});
             system(self.account, self.world, "PersistentVolumeClaim", &namespace, claim);

@@ -1,0 +1,120 @@
+//! Ray: its namespace, what guards it, Redis, and the cluster, service or jobs.
+
+use rayplat_engine::{stack::StackError, urn::Urn};
+use serde_json::{Map, Value, json};
+
+use super::{Inside, network_policies, pods, ray_cluster, redis};
+use crate::{
+    kubernetes::object::{Plain, Ray},
+    platform::manifest::{Resolved, ResolvedRay},
+};
+
+/// The name of the RayCluster or RayService.
+pub(super) const NAME: &str = "ray";
+
+/// The namespace of the KubeRay operator.
+pub(super) const OPERATOR: &str = "kuberay-system";
+
+/// The Pod Security Standard that the namespace holds its pods to.
+/// Source: <https://kubernetes.io/docs/concepts/security/pod-security-admission/>
+const STANDARD: &str = "restricted";
+
+/// What others may want to know of Ray.
+pub(in crate::platform) struct RayParts {
+    /// Its namespace.
+    pub namespace: String,
+}
+
+pub(super) fn build(inside: &mut Inside<'_, '_>, operator: &[Urn]) -> Result<Option<RayParts>, StackError> {
+    let manifest: &Resolved = inside.builder.manifest;
+    let Some(ray) = &manifest.ray else { return Ok(None) };
+    let namespace = inside.add::<Plain>(super::namespace(&ray.namespace, STANDARD))?;
+    let mut before = network_policies::build(inside, ray, &namespace.urn, OPERATOR)?;
+    if ray.fault_tolerance.enabled && ray.fault_tolerance.redis_address.is_none() {
+        before.extend(redis::build(inside, &namespace.urn, &ray.namespace)?);
+    }
+    before.push(namespace.urn.clone());
+    // Its kinds must be there before it, and the operator until it is gone: finalizers are its
+    // work.
+    before.extend(operator.iter().cloned());
+    budgets(inside, ray, &namespace.urn)?;
+    let cluster = cluster(inside, manifest, ray)?;
+    before.iter().try_for_each(|other| inside.builder.stack.after(&cluster, other))?;
+    inside.has_pods(&cluster)?;
+    inside.has_nodes(&cluster)?;
+    jobs(inside, manifest, ray, &cluster)?;
+    Ok(Some(RayParts { namespace: ray.namespace.clone() }))
+}
+
+fn cluster(inside: &mut Inside<'_, '_>, manifest: &Resolved, ray: &ResolvedRay) -> Result<Urn, StackError> {
+    let spec = ray_cluster::spec(manifest, ray);
+    let metadata = json!({"name": NAME, "namespace": ray.namespace});
+    let object = match &ray.serve {
+        None => json!({"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": metadata, "spec": spec}),
+        Some(applications) => json!({
+            "apiVersion": "ray.io/v1", "kind": "RayService", "metadata": metadata,
+            // JSON is YAML.
+            "spec": {"serveConfigV2": Value::Object(applications.clone()).to_string(), "rayClusterConfig": spec},
+        }),
+    };
+    Ok(inside.add::<Ray>(object)?.urn)
+}
+
+/// KubeRay's pods belong to no controller that a budget could ask for its size, so that it must be a number, and
+/// one below the group's smallest size: it blocks no drain, and does not do nothing.
+/// Source: <https://kubernetes.io/docs/tasks/run-application/configure-pdb/#arbitrary-controllers-and-selectors>
+fn budgets(inside: &mut Inside<'_, '_>, ray: &ResolvedRay, namespace: &Urn) -> Result<(), StackError> {
+    for (name, group) in ray.workers.iter().filter(|(_, group)| group.min > 1) {
+        let budget = inside.add::<Plain>(json!({
+            "apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
+            "metadata": {"name": format!("ray-{name}"), "namespace": ray.namespace},
+            "spec": {
+                "minAvailable": group.min - 1,
+                // A pod that does not work anyway holds no drain up.
+                "unhealthyPodEvictionPolicy": "AlwaysAllow",
+                "selector": {"matchLabels": {"ray.io/node-type": "worker", "ray.io/group": name}},
+            },
+        }))?;
+        inside.builder.stack.after(&budget.urn, namespace)?;
+    }
+    Ok(())
+}
+
+fn jobs(inside: &mut Inside<'_, '_>, manifest: &Resolved, ray: &ResolvedRay, cluster: &Urn) -> Result<(), StackError> {
+    for (name, job) in &ray.jobs {
+        let mut spec = json!({
+            "entrypoint": job.entrypoint,
+            "backoffLimit": job.retries,
+            "clusterSelector": {"ray.io/cluster": NAME},
+            "submitterPodTemplate": submitter(manifest, ray),
+        });
+        if !job.runtime_env.is_empty() {
+            spec["runtimeEnvYAML"] = json!(Value::Object(job.runtime_env.clone()).to_string());
+        }
+        let added = inside.add::<Ray>(json!({
+            "apiVersion": "ray.io/v1", "kind": "RayJob",
+            "metadata": {"name": name, "namespace": ray.namespace}, "spec": spec,
+        }))?;
+        inside.builder.stack.after(&added.urn, cluster)?;
+    }
+    Ok(())
+}
+
+/// The pod that hands a job over and waits for its end.
+fn submitter(manifest: &Resolved, ray: &ResolvedRay) -> Value {
+    let pool = manifest.node_pools.get(&ray.head.pool);
+    let mut spec = Map::new();
+    spec.insert("restartPolicy".to_owned(), json!("Never"));
+    spec.insert("automountServiceAccountToken".to_owned(), json!(false));
+    spec.insert("enableServiceLinks".to_owned(), json!(false));
+    spec.insert("nodeSelector".to_owned(), json!({"rayplat.io/pool": ray.head.pool}));
+    spec.insert("tolerations".to_owned(), pool.map_or(json!([]), pods::tolerations));
+    spec.insert("securityContext".to_owned(), json!({"runAsUser": 1000, "runAsGroup": 100, "fsGroup": 100}));
+    let container = json!({
+        "name": "ray-job-submitter", "image": ray.head.image, "imagePullPolicy": "IfNotPresent",
+        "resources": pods::guaranteed("500m", "512Mi", "1Gi"),
+        "securityContext": pods::restricted(false),
+    });
+    spec.insert("containers".to_owned(), json!([container]));
+    json!({"spec": spec})
+}
