@@ -4,22 +4,23 @@ use std::path::PathBuf;
 
 use rayplat_engine::error::ProviderError;
 use rayplat_resources::{
-    kubernetes::chart::{self, ChartError, ChartSpec, Helm, HelmEnvironment, Rendered, published},
+    kubernetes::chart::{self, ChartError, ChartSpec, Helm, HelmEnvironment, Rendered, Source, published},
     platform::Charts,
 };
 
 use crate::{args::Global, exit::Failure, report::err};
 
-/// Renders every chart. A rehearsal needs neither Helm nor a network: what it has not at hand
-/// is stood for by its outline.
-pub async fn render(global: &Global, specs: &[ChartSpec]) -> Result<Charts, Failure> {
+/// Renders every chart. On an emulated account neither Helm nor a network is needed: what is not
+/// at hand is stood for by its outline.
+pub async fn render(global: &Global, emulated: bool, specs: &[ChartSpec]) -> Result<Charts, Failure> {
     if specs.is_empty() {
         return Ok(Charts::default());
     }
     let cache = cache();
     let helm = Helm::find(&HelmEnvironment::from_env()).await;
-    if global.rehearse {
+    if emulated {
         let rendered = rehearsed(helm.ok().as_ref(), specs, &cache).await?;
+        told(global, &rendered);
         return Ok(Charts::new(rendered));
     }
     let helm = helm.map_err(ProviderError::from)?;
@@ -56,10 +57,15 @@ async fn rehearsed(
     Ok(rendered)
 }
 
-/// What rendering left out.
+/// What rendering left out, and which charts are outlines only.
 fn told(global: &Global, rendered: &[Rendered]) {
-    if global.json || !global.verbose {
+    if global.json {
         return;
+    }
+    let outlines: Vec<String> =
+        rendered.iter().filter(|chart| chart.source == Source::Outline).map(|chart| chart.spec.label()).collect();
+    if !outlines.is_empty() {
+        err(&format!("note: charts as outlines, without Helm: {}", outlines.join(", ")));
     }
     for chart in rendered {
         for note in &chart.notes {

@@ -204,7 +204,9 @@ pub async fn open(global: &Global, access: Access, command: &str) -> Result<Worl
     };
     let zones = zones(&clients, &loaded, &state).await?;
     let setting = Setting { partition: identity.partition, account: identity.account, region, caller_arn, zones };
-    let charts = charts::render(global, &platform::charts(&loaded.manifest, &setting)).await?;
+    // One over HTTP has told how fast it runs.
+    let emulated = rehearsal.is_some() || clients.time_scale.is_told();
+    let charts = charts::render(global, emulated, &platform::charts(&loaded.manifest, &setting)).await?;
     let platform = platform::build_from(&loaded.manifest, &setting, &source::find(&global.file), &charts)?;
     Ok(World { loaded, platform, setting, state, engine, clients, rehearsal })
 }

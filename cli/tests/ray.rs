@@ -16,6 +16,7 @@ fn place(more: &str) -> Place {
 fn up_ends_with_a_ray_cluster_that_serves() {
     let place = place("");
     let up = place.ok(&["up", "--rehearse", "--yes"]);
+    assert!(up.stderr.contains("note: charts as outlines, without Helm: "), "{}", up.stderr);
     assert!(up.stdout.contains("created kubernetes:Ray/ray/RayCluster/ray in "), "{}", up.stdout);
     assert!(up.stdout.contains("Done: 81 created."), "{}", up.stdout);
     assert!(up.stdout.contains("ray_dashboard_url: http://ray-head-svc.ray.svc.cluster.local:8265"), "{}", up.stdout);

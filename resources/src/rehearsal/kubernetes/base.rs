@@ -217,7 +217,14 @@ pub(super) fn node(group: &eks::Nodegroup, zone: &str, region: &str, name: &str)
     if !taints.is_empty() {
         spec["taints"] = json!(taints);
     }
-    let (capacity, allocatable) = room(group, kind);
+    let (mut capacity, mut allocatable) = room(group, kind);
+    // Bottlerocket has the device plugin in its image.
+    // <https://docs.aws.amazon.com/eks/latest/userguide/ml-eks-k8s-device-plugin.html>
+    if group.ami_type.starts_with("BOTTLEROCKET") && group.ami_type.ends_with("NVIDIA") {
+        let gpus = instance_types::look_up(kind).map_or(0, |found| found.accelerators);
+        capacity["nvidia.com/gpu"] = json!(gpus.to_string());
+        allocatable["nvidia.com/gpu"] = json!(gpus.to_string());
+    }
     json!({
         "metadata": {"name": name, "labels": labels},
         "spec": spec,
