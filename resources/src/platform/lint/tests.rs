@@ -27,7 +27,7 @@ const BROKEN: &[(&str, &str, usize)] = &[
     ("deletion-protection", "", 1),
     ("ebs-csi", "addons:\n  aws-ebs-csi-driver: {enabled: false}\n", 5),
     ("extended-support", "cluster: {kubernetes_version: \"1.33\", support: extended}\n", 4),
-    ("gpu-device-plugin", "node_pools:\n  cpu: {}\n  gpu: {}\n", 6),
+    ("gpu-device-plugin", "node_pools:\n  cpu: {}\n  gpu: {}\nkubernetes: {enabled: false}\n", 6),
     ("gpu-disk", "node_pools:\n  cpu: {}\n  gpu:\n    disk: {size_gb: 40}\n", 7),
     ("gpu-taint", "node_pools:\n  cpu: {}\n  gpu:\n    taints: []\n", 7),
     (

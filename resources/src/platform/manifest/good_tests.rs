@@ -41,7 +41,7 @@ fn the_quickstart_resolves_to_its_defaults() {
             "cluster": {
                 "kubernetes_version": "1.35",
                 "support": "standard",
-                "endpoint": {"public": false, "private": true, "public_cidrs": []},
+                "endpoint": {"public": false, "private": true, "public_cidrs": [], "routed": false},
                 "logs": {
                     "enabled": true,
                     "retention_days": 7,
@@ -102,11 +102,38 @@ fn the_quickstart_resolves_to_its_defaults() {
                 "kube-proxy": {"version": null, "configuration": {}},
                 "vpc-cni": {"version": null, "identity": "pod_identity", "configuration": {
                     "env": {"ENABLE_PREFIX_DELEGATION": "true", "WARM_PREFIX_TARGET": "1"},
+                    "enableNetworkPolicy": "true",
                 }},
             },
             "autoscaler": {"enabled": true, "identity": "irsa"},
             "termination_handler": {"enabled": false, "mode": "imds", "identity": "irsa"},
             "backup": {"enabled": false, "schedule": "0 2 * * *", "retention_days": 30, "identity": "irsa"},
+            "kubernetes": {"enabled": true},
+            "ray": {
+                "version": "2.60.0",
+                "namespace": "ray",
+                "head": {
+                    "pool": "cpu", "image": "rayproject/ray:2.60.0-py312-aarch64",
+                    "cpus": 2, "memory_gb": 8, "gpus": 0, "spill_gb": 20,
+                },
+                // Three nodes to begin with, less the head's; 3.69 CPUs and 13 GiB less what others need.
+                "workers": {
+                    "cpu": {"min": 2, "max": 9, "pods": {
+                        "pool": "cpu", "image": "rayproject/ray:2.60.0-py312-aarch64",
+                        "cpus": 3, "memory_gb": 12, "gpus": 0, "spill_gb": 40,
+                    }},
+                    "gpu": {"min": 0, "max": 6, "pods": {
+                        "pool": "gpu", "image": "rayproject/ray:2.60.0-py312-gpu",
+                        "cpus": 3, "memory_gb": 12, "gpus": 1, "spill_gb": 80,
+                    }},
+                },
+                "autoscaling": true,
+                "token_auth": true,
+                "fault_tolerance": {"enabled": true, "storage_gb": 5},
+                "allow_from": [],
+                "serve": null,
+                "jobs": {},
+            },
             "policies": [],
             "policy": {"allow": {}},
         })

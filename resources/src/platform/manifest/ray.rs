@@ -136,7 +136,7 @@ pub struct FaultTolerance {
     /// A Redis of one's own, one shard, cluster mode off: `HOST:PORT` or `rediss://HOST:PORT`. Default: one in the
     /// cluster, with a volume.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 3, max = 300))]
+    #[schemars(length(min = 1, max = 300))]
     pub redis_address: Option<String>,
     /// The Secret in Ray's namespace that has the password of one's own Redis under `password`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -339,7 +339,7 @@ fn default_image(version: &str, architecture: Architecture, gpu: bool) -> String
 /// The pool of the head: the one that is named, `cpu`, the first On-Demand pool without
 /// taints, any without taints.
 #[must_use]
-pub fn head_pool(named: Option<&str>, pools: &BTreeMap<String, ResolvedPool>) -> Option<String> {
+fn head_pool(named: Option<&str>, pools: &BTreeMap<String, ResolvedPool>) -> Option<String> {
     if let Some(named) = named {
         return pools.contains_key(named).then(|| named.to_owned());
     }

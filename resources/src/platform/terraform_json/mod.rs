@@ -50,9 +50,14 @@ fn mapping(kind: &str) -> Option<Mapping> {
         "aws:events:Rule" => others::event_rule,
         "aws:autoscaling:GroupTags" => others::group_tags,
         "tls:IssuerCertificate" => others::certificate,
-        "kubernetes:Object" | "kubernetes:CustomResourceDefinition" | "kubernetes:Workload" | "kubernetes:Ray" => {
-            others::kubernetes_object
-        }
+        "kubernetes:Object"
+        | "kubernetes:CustomResourceDefinition"
+        | "kubernetes:Workload"
+        | "kubernetes:Hook"
+        | "kubernetes:Ray" => others::kubernetes_object,
+        "kubernetes:Chart" => others::chart,
+        "kubernetes:GeneratedSecret" => others::secret,
+        "kubernetes:Entry" => others::entry,
         "aws:ec2:LaunchTemplate" => ec2::launch_template,
         "aws:ec2:SecurityGroup" => ec2::security_group,
         "aws:ec2:SecurityGroupRule" => ec2::security_group_rule,
@@ -206,6 +211,8 @@ fn resource_change(resource: &Resource<'_>, before: Option<Part>, after: Option<
     let (mode, prefix) = if resource.what == What::Read { ("data", "data.") } else { ("managed", "") };
     let provider = match &kind {
         kind if kind.starts_with("aws_") => AWS,
+        kind if kind.starts_with("helm_") => "registry.terraform.io/hashicorp/helm",
+        kind if kind.starts_with("time_") => "registry.terraform.io/hashicorp/time",
         kind if kind.starts_with("kubernetes_") => "registry.terraform.io/hashicorp/kubernetes",
         kind if kind.starts_with("tls_") => "registry.terraform.io/hashicorp/tls",
         _ => "rayplat",

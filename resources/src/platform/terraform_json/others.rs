@@ -34,6 +34,31 @@ pub(super) fn kubernetes_object(source: &Source<'_>) -> Vec<Part> {
     one("kubernetes_manifest", [("manifest", source.get("manifest"))])
 }
 
+/// Source: <https://registry.terraform.io/providers/hashicorp/helm/latest/docs/resources/release>
+pub(super) fn chart(source: &Source<'_>) -> Vec<Part> {
+    one(
+        "helm_release",
+        [
+            ("chart", source.get("chart")),
+            ("name", source.get("name")),
+            ("repository", source.get("repository")),
+            ("version", source.get("version")),
+        ],
+    )
+}
+
+/// Without its values, which nobody knows.
+pub(super) fn secret(source: &Source<'_>) -> Vec<Part> {
+    let metadata =
+        block([("labels", source.get("labels")), ("name", source.get("name")), ("namespace", source.get("namespace"))]);
+    one("kubernetes_secret_v1", [("metadata", metadata), ("type", known("Opaque"))])
+}
+
+/// Terraform waits with the time provider.
+pub(super) fn entry(source: &Source<'_>) -> Vec<Part> {
+    one("time_sleep", [("triggers", source.get("cluster"))])
+}
+
 pub(super) fn kms_alias(source: &Source<'_>) -> Vec<Part> {
     one(
         "aws_kms_alias",

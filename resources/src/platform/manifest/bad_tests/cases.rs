@@ -60,7 +60,7 @@ pub const AFTER_HEAD: &[Case] = &[
     ),
     // Unknown keys.
     ("node_pool: {}\n", &["6:1: there is no key `node_pool` in a manifest"]),
-    ("ray: {}\n", &["6:1: there is no key `ray` in a manifest"]),
+    ("dashboards: {}\n", &["6:1: there is no key `dashboards` in a manifest"]),
     ("policies: a.rego\n", &["6:11: `policies` must be a list, not the string \"a.rego\""]),
     (
         "policy: {allow: {node-budge: \"it is agreed\"}}\n",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::defaults::{ResolvedPool, default_pools};
 use super::super::diagnostic::{Code, Diagnostic};
-use super::super::ray::{Kubernetes, Ray, ResolvedPods, head_pool};
+use super::super::ray::{Kubernetes, Ray, ResolvedPods};
 use super::super::types::{Addons, Capacity, NodePool};
 use super::Context;
 use crate::platform::{instance_types::Architecture, room::Room};
@@ -98,7 +98,8 @@ fn version(context: &mut Context<'_>, ray: &Ray) {
 }
 
 fn head_capacity(context: &mut Context<'_>, ray: &Ray, pools: &BTreeMap<String, ResolvedPool>) {
-    let Some(name) = head_pool(ray.head.pool.as_deref(), pools) else { return };
+    // A platform of Spot pools alone is the lint's concern.
+    let Some(name) = ray.head.pool.clone() else { return };
     if pools.get(&name).is_some_and(|pool| pool.capacity == Capacity::Spot) {
         let found = Diagnostic::warning(
             Code::Risk,
