@@ -46,6 +46,11 @@ pub async fn obstacle(world: &World) -> Result<Option<ProviderError>, Failure> {
     })
 }
 
+/// Whether the state has anything that stands in the cluster.
+pub fn anything_inside(world: &World) -> bool {
+    world.state.objects.values().any(|object| object.urn.kind().starts_with("kubernetes:"))
+}
+
 /// The endpoint of the cluster that the state knows.
 fn endpoint(world: &World) -> Option<String> {
     let urn = Urn::new("aws:eks:Cluster", "main").ok()?;

@@ -22,8 +22,9 @@ pub async fn run(global: &Global, purge_backups: bool) -> Result<Ending, Failure
     if purge_backups {
         world.engine = world.engine.purging();
     }
-    let inside = world.state.objects.values().any(|object| object.urn.kind().starts_with("kubernetes:"));
-    if let Some(obstacle) = reach::obstacle(&world).await?.filter(|_| inside) {
+    if reach::anything_inside(&world)
+        && let Some(obstacle) = reach::obstacle(&world).await?
+    {
         return Err(obstacle.into());
     }
     if !global.json {

@@ -28,7 +28,7 @@ pub async fn run(global: &Global, args: &PreviewArgs) -> Result<Ending, Failure>
     }
     if let Some(obstacle) = reach::obstacle(&world).await? {
         // What stands there cannot be read; what does not yet can be planned all the same.
-        if world.state.objects.values().any(|object| object.urn.kind().starts_with("kubernetes:")) {
+        if reach::anything_inside(&world) {
             return Err(obstacle.into());
         }
         err(&format!("warning: {obstacle}\n  cure: {}", obstacle.hint.as_deref().unwrap_or_default()));

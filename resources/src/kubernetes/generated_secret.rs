@@ -11,7 +11,14 @@ use rayplat_engine::{
 };
 use serde_json::{Value, json};
 
-use super::{ClusterAccess, Kubernetes, api::Apply, deletion, gvk::Reference, marks, object::ObjectOutputs};
+use super::{
+    ClusterAccess, Kubernetes,
+    api::Apply,
+    deletion,
+    gvk::Reference,
+    marks,
+    object::{ObjectOutputs, outputs_of},
+};
 use crate::aws::{Clients, vanished};
 
 inputs! {
@@ -94,11 +101,6 @@ fn drawn(length: u32) -> Result<String, ProviderError> {
     }
     text.truncate(length.max(16) as usize);
     Ok(text)
-}
-
-fn outputs_of(live: &Value) -> ObjectOutputs {
-    let text = |field: &str| live["metadata"][field].as_str().unwrap_or_default().to_owned();
-    ObjectOutputs { name: text("name"), namespace: text("namespace"), uid: text("uid") }
 }
 
 impl Provider for GeneratedSecret {

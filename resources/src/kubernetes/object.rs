@@ -146,7 +146,7 @@ fn failed(of: &Reference, why: &str) -> ProviderError {
     ))
 }
 
-fn outputs_of(live: &Value) -> ObjectOutputs {
+pub(super) fn outputs_of(live: &Value) -> ObjectOutputs {
     let text = |field: &str| live["metadata"][field].as_str().unwrap_or_default().to_owned();
     ObjectOutputs { name: text("name"), namespace: text("namespace"), uid: text("uid") }
 }
