@@ -11,6 +11,7 @@ Exit codes:
        the answer was no
   2    preview only: there are changes, or drift
   3    a policy forbids the plan
+  4    verify only: a check did not pass or could not run
   64   wrong usage
   65   the manifest, a policy file or a file of Terraform's is wrong, or the
        manifest asks for what is protected, cannot be, or is not this
@@ -113,6 +114,12 @@ pub enum Command {
         #[arg(long)]
         purge_backups: bool,
     },
+    /// Check the platform that stands: does it do what it is for?
+    Verify {
+        /// The check.
+        #[command(subcommand)]
+        command: VerifyCommand,
+    },
     /// Show the platform's outputs
     Output {
         /// One output, as plain text
@@ -189,6 +196,86 @@ pub struct KubeconfigArgs {
     /// Take over an entry of that name that something else wrote
     #[arg(long)]
     pub replace: bool,
+}
+
+/// `rayplat verify ...`. What is deleted and changed for a check is put back.
+#[derive(Debug, Subcommand)]
+pub enum VerifyCommand {
+    /// Delete the Ray head while requests come in: do any fail, when is it back?
+    HeadFailover(HeadFailoverArgs),
+    /// Ask for many workers at once: when are they ready, how fast is DNS meanwhile?
+    Scale(ScaleArgs),
+    /// Do the GPU nodes that stand take as many pods as their types can?
+    GpuDensity,
+    /// Overfill a worker's object store: is it spilled, does anything die?
+    MemorySpill(MemorySpillArgs),
+    /// All of them that the manifest has a use for
+    All {
+        /// How many workers `scale` asks for
+        #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        workers: u32,
+    },
+}
+
+/// `rayplat verify head-failover ...`
+#[derive(Debug, ClapArgs)]
+pub struct HeadFailoverArgs {
+    /// Requests a second
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub rate: u16,
+    /// Ask an application of your own at this path, e.g. /predict, in place of one
+    /// that the check deploys and takes away
+    #[arg(long, value_name = "PATH", value_parser = path)]
+    pub path: Option<String>,
+    /// The most requests that may fail, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0)]
+    pub error_rate: f64,
+    /// Within how many seconds the head must be back
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub recovery: u32,
+}
+
+/// `rayplat verify scale ...`
+#[derive(Debug, ClapArgs)]
+pub struct ScaleArgs {
+    /// How many workers
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub workers: u32,
+    /// The group of workers; default: the first without GPUs
+    #[arg(long, value_name = "NAME")]
+    pub group: Option<String>,
+    /// Within how many seconds all must be ready
+    #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub within: u32,
+    /// How slow one in a hundred answers of DNS may be, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 500)]
+    pub dns: u32,
+    /// For how many seconds names are asked for
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub dns_window: u32,
+    /// Ask even if the pool may not have nodes for all
+    #[arg(long)]
+    pub beyond: bool,
+}
+
+/// `rayplat verify memory-spill ...`
+#[derive(Debug, ClapArgs)]
+pub struct MemorySpillArgs {
+    /// How much is made, in sizes of a worker's object store
+    #[arg(long, value_name = "TIMES", default_value_t = 1.5, value_parser = factor)]
+    pub factor: f64,
+    /// Within how many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 900, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub within: u32,
+}
+
+fn path(text: &str) -> Result<String, String> {
+    if text.starts_with('/') { Ok(text.to_owned()) } else { Err("a path begins with /".to_owned()) }
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    let factor: f64 = text.parse().map_err(|error| format!("{error}"))?;
+    if (1.1..=10.0).contains(&factor) { Ok(factor) } else { Err("between 1.1 and 10: less overfills nothing".to_owned()) }
 }
 
 /// `rayplat preview ...`

@@ -36,6 +36,8 @@ pub enum Ending {
     Faulty,
     /// A policy forbids the plan; it has been reported.
     Denied,
+    /// A check of the live platform did not pass or could not run; it has been reported.
+    Unverified,
 }
 
 /// Why a command could not do its work.
@@ -161,6 +163,7 @@ pub fn code(result: Result<Ending, Failure>, json: bool) -> ExitCode {
         Ok(Ending::Faulty) => ExitCode::from(65),
         Ok(Ending::Changes) => ExitCode::from(2),
         Ok(Ending::Denied) => ExitCode::from(3),
+        Ok(Ending::Unverified) => ExitCode::from(4),
         Ok(Ending::Interrupted) => ExitCode::from(130),
         Err(failure) => {
             report(&failure, json);

@@ -6,6 +6,7 @@ pub mod kubernetes;
 pub mod moto;
 pub mod operations;
 pub mod python;
+pub mod ray;
 
 use std::sync::Arc;
 

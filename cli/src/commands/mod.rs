@@ -16,6 +16,7 @@ mod state;
 mod token;
 mod up;
 mod validate;
+mod verify;
 
 use crate::{
     args::{Args, Command, Global},
@@ -30,6 +31,7 @@ pub fn run(args: &Args) -> Result<Ending, Failure> {
         Command::Preview(args) => block_on(global, preview::run(global, args)),
         Command::Up(args) => block_on(global, up::run(global, args)),
         Command::Down { purge_backups } => block_on(global, down::run(global, *purge_backups)),
+        Command::Verify { command } => block_on(global, verify::run(global, command)),
         Command::Output { name } => block_on(global, output::run(global, name.as_deref())),
         Command::Kubeconfig(args) => block_on(global, kubeconfig::run(global, args)),
         Command::Token { cluster } => setup::runtime(global)?.block_on(token::run(global, cluster)),

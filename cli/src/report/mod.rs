@@ -1,5 +1,6 @@
 //! What the terminal shows: folds over the engine's events.
 
+pub mod checks;
 pub mod cost;
 pub mod drift;
 mod human;

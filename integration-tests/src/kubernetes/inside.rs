@@ -23,7 +23,11 @@ use rayplat_engine::{
 };
 use rayplat_resources::{
     aws::Clients,
-    kubernetes::{self, ClusterAccess, Connector, TokenSource},
+    kubernetes::{
+        self, ClusterAccess, Connector, TokenSource,
+        verify::{self, Verifier},
+    },
+    platform::Subject,
 };
 use rayplat_state::MemoryStore;
 use serde_json::json;
@@ -151,6 +155,25 @@ impl Inside {
             stack.insert(Resource::new(urn, inputs)).unwrap_or_else(|error| panic!("{error}"));
         }
         stack
+    }
+
+    /// Checks of this platform; `say` is told what is waited for.
+    ///
+    /// # Panics
+    /// The state cannot be read.
+    pub async fn verifier<'a>(&self, manifest: &str, say: &'a (dyn Fn(&str) + Send + Sync)) -> Verifier<'a> {
+        let subject = Subject::of(&crate::load(manifest).manifest);
+        let stored = self.store.load().await.unwrap_or_else(|error| panic!("{error}"));
+        let state = rayplat_engine::journal::fold(&stored).unwrap_or_else(|error| panic!("{error}"));
+        let ray = state.objects.values().find(|object| object.urn.kind() == "kubernetes:Ray");
+        let access = ClusterAccess {
+            name: subject.stack.clone(),
+            endpoint: self.plane.url.clone(),
+            certificate_authority: String::new(),
+        };
+        let applied = ray.map(|object| object.inputs["manifest"].clone());
+        let platform = verify::Platform { access, subject, applied, programs: true };
+        Verifier::new(&self.clients(), Arc::new(SystemClock), platform, say)
     }
 
     /// `up`.

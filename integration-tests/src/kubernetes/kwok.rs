@@ -2,8 +2,9 @@
 //! succeed at once; claims get volumes.
 //! Source: <https://kwok.sigs.k8s.io/docs/user/configuration/>
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fs, time::Duration};
 
+use rayplat_resources::kubernetes::verify::LABEL;
 use serde_json::{Value, json};
 
 use super::{ControlPlane, process::Process};
@@ -58,10 +59,12 @@ impl Kwok {
     /// # Panics
     /// They do not get ready.
     pub fn start(plane: &ControlPlane, nodes: &[Node]) -> Self {
+        let stages = plane.folder().join("stages.yaml");
+        fs::write(&stages, stages_of(plane)).unwrap_or_else(|error| panic!("{}: {error}", stages.display()));
         let mut process = Process::start(plane.tools(), "kwok", &plane.folder().join("kwok.log"), |command| {
             command
                 .arg(format!("--kubeconfig={}", plane.kubeconfig().display()))
-                .arg(format!("--config={}", plane.tools().stages().display()))
+                .arg(format!("--config={}", stages.display()))
                 // Leases of 200 nodes are renewed four times a second.
                 .args(["--manage-all-nodes=true", "--node-lease-duration-seconds=200", "--cidr=10.32.0.0/12"]);
         });
@@ -69,6 +72,20 @@ impl Kwok {
         process.must_run();
         Self { _process: process }
     }
+}
+
+/// The stages, without the pods whose programs a [`super::Host`] runs: those say by themselves
+/// when they are ready.
+fn stages_of(plane: &ControlPlane) -> String {
+    let file = plane.tools().stages();
+    let stages = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let ready = stages.find("name: pod-ready").unwrap_or_else(|| panic!("{}: no stage pod-ready", file.display()));
+    let (before, stage) = stages.split_at(ready);
+    let mark = "matchExpressions:\n";
+    let at = stage.find(mark).unwrap_or_else(|| panic!("{}: pod-ready has no expressions", file.display())) + mark.len();
+    let indent: String = stage[at..].chars().take_while(|char| *char == ' ').collect();
+    let ours = format!("{indent}- key: '.metadata.labels[\"{LABEL}\"]'\n{indent}  operator: DoesNotExist\n");
+    format!("{before}{}{ours}{}", &stage[..at], &stage[at..])
 }
 
 /// Makes nodes, which become ready where kwok runs.

@@ -2,6 +2,7 @@
 //! machines; the KubeRay operator; Helm. Built by `integration-tests/kubernetes/install.sh`.
 
 mod control_plane;
+mod host;
 mod inside;
 mod kuberay;
 mod kwok;
@@ -9,6 +10,7 @@ mod process;
 mod tools;
 
 pub use control_plane::ControlPlane;
+pub use host::{Host, Hosted};
 pub use inside::Inside;
 pub use kuberay::KubeRay;
 pub use kwok::{Kwok, Node, add_nodes};

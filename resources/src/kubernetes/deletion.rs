@@ -22,6 +22,11 @@ const MISSED: [(&str, &str); 5] = [
     ("ray.io/v1", "RayCluster"),
 ];
 
+/// Whether somebody has begun to delete a live object.
+pub(super) fn is_going(live: &Value) -> bool {
+    live["metadata"].get("deletionTimestamp").is_some_and(|time| !time.is_null())
+}
+
 /// Waits until an object is gone, and says what holds it.
 pub(super) async fn wait(
     kubernetes: &Kubernetes,

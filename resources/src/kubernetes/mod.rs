@@ -20,6 +20,7 @@ mod ready;
 pub mod release;
 mod token;
 mod trouble;
+pub mod verify;
 
 use rayplat_engine::provider::Registry;
 

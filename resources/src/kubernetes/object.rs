@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use super::{
     ClusterAccess, Kubernetes,
     api::Apply,
-    deletion, drift, gvk,
+    deletion::{self, is_going},
+    drift, gvk,
     gvk::Reference,
     immutable, marks,
     ready::{Readiness, readiness},
@@ -149,10 +150,6 @@ fn failed(of: &Reference, why: &str) -> ProviderError {
 pub(super) fn outputs_of(live: &Value) -> ObjectOutputs {
     let text = |field: &str| live["metadata"][field].as_str().unwrap_or_default().to_owned();
     ObjectOutputs { name: text("name"), namespace: text("namespace"), uid: text("uid") }
-}
-
-fn is_going(live: &Value) -> bool {
-    live["metadata"].get("deletionTimestamp").is_some_and(|time| !time.is_null())
 }
 
 /// An object whose deletion somebody began stands, but not as what was recorded.

@@ -54,7 +54,7 @@ fn condition<'a>(live: &'a Value, kind: &str) -> Option<&'a Value> {
     live.pointer("/status/conditions")?.as_array()?.iter().find(|condition| condition["type"] == kind)
 }
 
-fn holds(live: &Value, kind: &str) -> bool {
+pub(super) fn holds(live: &Value, kind: &str) -> bool {
     condition(live, kind).is_some_and(|condition| condition["status"] == "True")
 }
 

@@ -8,6 +8,8 @@ mod ray_cluster;
 mod redis;
 
 pub use charts::{Charts, charts};
+pub(super) use pods::tolerations;
+pub(super) use ray::NAME as RAY_NAME;
 
 use std::collections::BTreeMap;
 

@@ -23,7 +23,7 @@ pub(super) fn dns_config() -> Value {
 }
 
 /// The taints of a pool, tolerated.
-pub(super) fn tolerations(pool: &ResolvedPool) -> Value {
+pub(in crate::platform) fn tolerations(pool: &ResolvedPool) -> Value {
     let toleration = |taint: &crate::platform::manifest::types::Taint| {
         let effect = match taint.effect {
             TaintEffect::NoSchedule => "NoSchedule",
