@@ -112,7 +112,8 @@ fn runtime() -> tokio::runtime::Runtime {
 fn a_real_ray_outlives_its_head_and_its_memory_or_fails_the_check() {
     let _alone = alone();
     let test = "a_real_ray_outlives_its_head_and_its_memory_or_fails_the_check";
-    let (Some(tools), Some(bin)) = (kubernetes::find(test), python::ray(test)) else { return };
+    let Some(tools) = kubernetes::find(test) else { return };
+    let Some(bin) = python::ray(test) else { return };
     let plane = Arc::new(ControlPlane::start(&tools));
     let failover = || Failover { recovery: Duration::from_secs(90), ..Failover::default() };
     runtime().block_on(async {
@@ -139,7 +140,8 @@ fn a_real_ray_outlives_its_head_and_its_memory_or_fails_the_check() {
 fn two_hundred_workers_come_and_go_and_gpu_nodes_take_their_pods() {
     let _alone = alone();
     let test = "two_hundred_workers_come_and_go_and_gpu_nodes_take_their_pods";
-    let (Some(tools), Some(bin)) = (kubernetes::find(test), python::environment(test)) else { return };
+    let Some(tools) = kubernetes::find(test) else { return };
+    let Some(bin) = python::environment(test) else { return };
     let plane = Arc::new(ControlPlane::start(&tools));
     runtime().block_on(async {
         let manifest = WHOLE.to_owned() + "ray: {autoscaling: false}\n";
