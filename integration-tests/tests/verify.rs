@@ -20,11 +20,8 @@ use serde_json::json;
 /// The quick start's nodes, of which GPU nodes take so many pods.
 fn nodes(cpu: usize, gpu_pods: u32) -> Vec<Node> {
     let labels = |pool: &str, arch: &str, of_type: &str| {
-        let pairs = [
-            ("rayplat.io/pool", pool),
-            ("kubernetes.io/arch", arch),
-            ("node.kubernetes.io/instance-type", of_type),
-        ];
+        let pairs =
+            [("rayplat.io/pool", pool), ("kubernetes.io/arch", arch), ("node.kubernetes.io/instance-type", of_type)];
         pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect::<BTreeMap<_, _>>()
     };
     let taint = json!({"key": "nvidia.com/gpu", "value": "true", "effect": "NoSchedule"});
@@ -129,7 +126,8 @@ fn a_real_ray_outlives_its_head_and_its_memory_or_fails_the_check() {
         let _host = standing.host(&bin, Some(LocalRay { fault_tolerant: false, disk_full: true }), &[]);
         let outcome = standing.check(Check::MemorySpill(Spill { within: Duration::from_secs(120), factor: 1.5 })).await;
         assert_eq!(outcome.verdict, Verdict::Failed, "{outcome:#?}");
-        let outcome = standing.check(Check::HeadFailover(Failover { recovery: Duration::from_secs(30), ..failover() })).await;
+        let outcome =
+            standing.check(Check::HeadFailover(Failover { recovery: Duration::from_secs(30), ..failover() })).await;
         assert_eq!(outcome.verdict, Verdict::Failed, "{outcome:#?}");
         let failed = outcome.measures.iter().find(|measure| measure.name == "failed requests").unwrap();
         assert!(failed.value.unwrap() > 0.0, "{outcome:#?}");
@@ -148,7 +146,10 @@ fn two_hundred_workers_come_and_go_and_gpu_nodes_take_their_pods() {
         let roomy = |most: u32| manifest.replace("max: 10", &format!("max: {most}"));
         assert_ne!(roomy(205), manifest, "the quick start's CPU pool has a largest size");
         let mut standing = standing(plane, &nodes(205, 110), roomy(205)).await;
-        let here = [("kubernetes.default.svc.cluster.local", "localhost"), ("ray-head-svc.ray.svc.cluster.local", "localhost")];
+        let here = [
+            ("kubernetes.default.svc.cluster.local", "localhost"),
+            ("ray-head-svc.ray.svc.cluster.local", "localhost"),
+        ];
         let host = standing.host(&bin, None, &here);
         let scale = |workers: u32| Scale { workers, dns_window: Duration::from_secs(10), ..Scale::default() };
 
@@ -169,16 +170,24 @@ fn two_hundred_workers_come_and_go_and_gpu_nodes_take_their_pods() {
         // More than there is room for: refused before anything is asked, and failed if asked all the same.
         let outcome = standing.check(Check::Scale(scale(500))).await;
         assert_eq!(outcome.verdict, Verdict::NotRun);
-        assert!(outcome.reason.as_ref().unwrap().contains("need 500 nodes of the pool cpu, which may have 205"), "{outcome:#?}");
+        assert!(
+            outcome.reason.as_ref().unwrap().contains("need 500 nodes of the pool cpu, which may have 205"),
+            "{outcome:#?}"
+        );
         let beyond = Scale { beyond: true, within: Duration::from_secs(10), ..scale(215) };
         let outcome = standing.check(Check::Scale(beyond)).await;
         assert_eq!(outcome.verdict, Verdict::Failed, "{outcome:#?}");
-        assert!(outcome.measures.iter().any(|one| one.name == "all ready after" && one.value.is_none()), "{outcome:#?}");
+        assert!(
+            outcome.measures.iter().any(|one| one.name == "all ready after" && one.value.is_none()),
+            "{outcome:#?}"
+        );
 
         let outcome = standing.check(Check::GpuDensity).await;
         assert!(outcome.passed(), "{outcome:#?}");
         // As nodes are that were made before prefix delegation.
-        standing.manifest.push_str("addons: {vpc-cni: {configuration: {env: {ENABLE_PREFIX_DELEGATION: \"false\"}}}}\n");
+        standing
+            .manifest
+            .push_str("addons: {vpc-cni: {configuration: {env: {ENABLE_PREFIX_DELEGATION: \"false\"}}}}\n");
         let outcome = standing.check(Check::GpuDensity).await;
         assert!(outcome.passed(), "more than expected is well: {outcome:#?}");
         kubernetes::add_nodes(&standing.plane, &[Node { name: "gpu", ..nodes(0, 29).pop().unwrap() }]);

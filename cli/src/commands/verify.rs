@@ -130,18 +130,16 @@ fn checks_of(command: &VerifyCommand, subject: &Subject) -> Vec<Check> {
             beyond: args.beyond,
         })],
         VerifyCommand::GpuDensity => vec![Check::GpuDensity],
-        VerifyCommand::MemorySpill(args) => vec![Check::MemorySpill(Spill {
-            factor: args.factor,
-            within: Duration::from_secs(args.within.into()),
-        })],
+        VerifyCommand::MemorySpill(args) => {
+            vec![Check::MemorySpill(Spill { factor: args.factor, within: Duration::from_secs(args.within.into()) })]
+        }
         VerifyCommand::All { workers } => {
-            let scale = Scale { workers: *workers, ..Scale::default() };
+            let usual = Scale::default();
+            let workers = workers.unwrap_or_else(|| usual.workers.min(usual.most(subject).unwrap_or(u32::MAX)));
+            let scale = Scale { workers, ..usual };
             let gpus = subject.pools.values().any(|pool| pool.gpus).then_some(Check::GpuDensity);
-            let others = [
-                Check::MemorySpill(Spill::default()),
-                Check::Scale(scale),
-                Check::HeadFailover(Failover::default()),
-            ];
+            let others =
+                [Check::MemorySpill(Spill::default()), Check::Scale(scale), Check::HeadFailover(Failover::default())];
             gpus.into_iter().chain(others).collect()
         }
     }

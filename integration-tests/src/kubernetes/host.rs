@@ -92,10 +92,11 @@ impl Kubelet {
         let pods = self.plane.get(&["pods", "-n", "ray"]);
         let pods: Vec<&Value> = pods["items"].as_array().into_iter().flatten().collect();
         let stays = |uid: &String| {
-            pods.iter().any(|pod| text(pod, "/metadata/uid") == uid && text(pod, "/metadata/deletionTimestamp").is_empty())
+            pods.iter()
+                .any(|pod| text(pod, "/metadata/uid") == uid && text(pod, "/metadata/deletionTimestamp").is_empty())
         };
-        // Whoever's pod is deleted is killed.
-        self.running.retain(|uid, _| stays(uid));
+        // Whoever's pod is deleted is killed. A worker that found no head in time starts again.
+        self.running.retain(|uid, one| stays(uid) && !(one.ray.is_some() && one.group.ended()));
         for pod in &pods {
             let uid = text(pod, "/metadata/uid");
             let bound = !text(pod, "/spec/nodeName").is_empty();
@@ -174,7 +175,8 @@ impl Kubelet {
             let value = if secret.is_empty() {
                 text(one, "/value").to_owned()
             } else {
-                let path = format!("go-template={{{{.data.{} | base64decode}}}}", text(one, "/valueFrom/secretKeyRef/key"));
+                let path =
+                    format!("go-template={{{{.data.{} | base64decode}}}}", text(one, "/valueFrom/secretKeyRef/key"));
                 self.plane.kubectl_ok(&["get", "secret", "-n", "ray", secret, "-o", &path])
             };
             (text(one, "/name").to_owned(), value)
@@ -194,9 +196,12 @@ impl Kubelet {
                 let log = fs::read_to_string(self.folder.path().join(format!("{uid}.log"))).unwrap_or_default();
                 let message = if answer.is_empty() { log } else { answer };
                 let state = json!({"terminated": {"exitCode": 0, "reason": "Completed", "message": message}});
-                told.push((one.pod.clone(), json!({"phase": "Succeeded", "conditions": condition("False"), "containerStatuses": [{
-                    "name": "probe", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state,
-                }]})));
+                told.push((
+                    one.pod.clone(),
+                    json!({"phase": "Succeeded", "conditions": condition("False"), "containerStatuses": [{
+                        "name": "probe", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": state,
+                    }]}),
+                ));
             } else if !one.ready && self.folder.path().join(format!("{uid}.ready")).exists() {
                 one.ready = true;
                 told.push((one.pod.clone(), json!({"phase": "Running", "conditions": condition("True")})));
@@ -205,7 +210,17 @@ impl Kubelet {
         for (pod, status) in told {
             let patch = json!({"status": status}).to_string();
             // Whoever asked may have taken the pod away meanwhile.
-            drop(self.plane.kubectl(&["patch", "pod", &pod, "-n", "ray", "--subresource=status", "--type=merge", "-p", &patch]));
+            drop(self.plane.kubectl(&[
+                "patch",
+                "pod",
+                &pod,
+                "-n",
+                "ray",
+                "--subresource=status",
+                "--type=merge",
+                "-p",
+                &patch,
+            ]));
         }
     }
 }

@@ -82,7 +82,8 @@ fn stages_of(plane: &ControlPlane) -> String {
     let ready = stages.find("name: pod-ready").unwrap_or_else(|| panic!("{}: no stage pod-ready", file.display()));
     let (before, stage) = stages.split_at(ready);
     let mark = "matchExpressions:\n";
-    let at = stage.find(mark).unwrap_or_else(|| panic!("{}: pod-ready has no expressions", file.display())) + mark.len();
+    let at =
+        stage.find(mark).unwrap_or_else(|| panic!("{}: pod-ready has no expressions", file.display())) + mark.len();
     let indent: String = stage[at..].chars().take_while(|char| *char == ' ').collect();
     let ours = format!("{indent}- key: '.metadata.labels[\"{LABEL}\"]'\n{indent}  operator: DoesNotExist\n");
     format!("{before}{}{ours}{}", &stage[..at], &stage[at..])

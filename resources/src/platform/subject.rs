@@ -52,6 +52,8 @@ pub struct GroupSubject {
     pub pool: String,
     /// How many it has at least.
     pub min: u32,
+    /// How many it may have.
+    pub max: u32,
     /// How many workers fit one node of the pool; `None` if a type of the pool is not known.
     pub per_node: Option<u32>,
 }
@@ -113,7 +115,7 @@ fn of_ray(manifest: &Resolved, ray: &ResolvedRay, prefix_delegation: bool) -> Ra
             let by_memory = room.memory_mib / (pods.memory_gb * 1024).max(1);
             (room.cpu_milli / (pods.cpus * 1000).max(1)).min(by_memory).min(by_gpus)
         });
-        (name.clone(), GroupSubject { pool: pods.pool.clone(), min: group.min, per_node })
+        (name.clone(), GroupSubject { pool: pods.pool.clone(), min: group.min, max: group.max, per_node })
     };
     RaySubject {
         kind: if ray.serve.is_some() { "RayService" } else { "RayCluster" },

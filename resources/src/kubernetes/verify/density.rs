@@ -16,7 +16,10 @@ const POOL: &str = "rayplat.io/pool";
 pub(super) async fn run(verifier: &Verifier<'_>) -> Result<Found, Stop> {
     let pools: BTreeMap<_, _> = verifier.subject.pools.iter().filter(|(_, pool)| pool.gpus).collect();
     if pools.is_empty() {
-        return Err(Stop::not_run("the manifest has no GPU pool", "Name one in `node_pools`, or leave this check out."));
+        return Err(Stop::not_run(
+            "the manifest has no GPU pool",
+            "Name one in `node_pools`, or leave this check out.",
+        ));
     }
     let nodes = verifier.kubernetes.list(&verifier.ctx, &verifier.cluster, ("v1", "Node"), None, POOL).await?;
     let mut found = Found {
@@ -25,12 +28,16 @@ pub(super) async fn run(verifier: &Verifier<'_>) -> Result<Found, Stop> {
         ..Found::default()
     };
     for (name, pool) in pools {
-        let of_pool: Vec<&Value> =
-            nodes.iter().filter(|node| node["metadata"]["labels"][POOL] == **name && ready::holds(node, "Ready")).collect();
+        let of_pool: Vec<&Value> = nodes
+            .iter()
+            .filter(|node| node["metadata"]["labels"][POOL] == **name && ready::holds(node, "Ready"))
+            .collect();
         if of_pool.is_empty() {
             return Err(Stop::not_run(
                 format!("the GPU pool {name} has no node that is ready: how many pods one takes cannot be seen"),
-                format!("Let one come (node_pools.{name}.min: 1, or a Ray job that asks for a GPU), then run the check again."),
+                format!(
+                    "Let one come (node_pools.{name}.min: 1, or a Ray job that asks for a GPU), then run the check again."
+                ),
             ));
         }
         found.measures.extend(of(name, pool, &of_pool)?);
@@ -58,7 +65,12 @@ fn of(name: &str, pool: &PoolSubject, nodes: &[&Value]) -> Result<Vec<Measure>, 
             all.map(|count| count.unwrap_or(0.0)).reduce(f64::min)
         };
         measures.push(Measure::at_least(&format!("{name}: pods on {instance_type}"), least("pods"), "", pods.into()));
-        measures.push(Measure::at_least(&format!("{name}: GPUs on {instance_type}"), least("nvidia.com/gpu"), "", gpus.into()));
+        measures.push(Measure::at_least(
+            &format!("{name}: GPUs on {instance_type}"),
+            least("nvidia.com/gpu"),
+            "",
+            gpus.into(),
+        ));
     }
     Ok(measures)
 }
@@ -84,7 +96,8 @@ mod tests {
     #[test]
     fn the_worst_node_counts() {
         let pool = PoolSubject { max: 3, gpus: true, max_pods: None, prefix_delegation: true };
-        let passed = |nodes: &[&Value]| of("gpu", &pool, nodes).unwrap().iter().map(|one| one.passed).collect::<Vec<_>>();
+        let passed =
+            |nodes: &[&Value]| of("gpu", &pool, nodes).unwrap().iter().map(|one| one.passed).collect::<Vec<_>>();
         let (good, few, bare) = (node("110", Some("1")), node("29", Some("1")), node("110", None));
         assert_eq!(passed(&[&good]), [true, true]);
         assert_eq!(passed(&[&good, &few]), [false, true], "prefix delegation came after the group");

@@ -43,7 +43,9 @@ pub(super) async fn run(verifier: &Verifier<'_>, asked: &Failover) -> Result<Fou
     let targets: Vec<String> = ready.filter(|ip| !ip.is_empty()).map(|ip| format!("http://{ip}:8000")).collect();
     if targets.is_empty() {
         return Err(Stop::not_run(
-            format!("the Ray cluster {cluster} has no worker that is ready: without one, nothing can serve while the head is away"),
+            format!(
+                "the Ray cluster {cluster} has no worker that is ready: without one, nothing can serve while the head is away"
+            ),
             "Give a group of `ray.workers` a `min` of 1 or more.",
         ));
     }
@@ -128,7 +130,8 @@ mod tests {
 
     #[test]
     fn it_can_fail_in_each_way() {
-        let good = json!({"requests": 900, "failed": 0, "went_away": true, "recovery_s": 14.0, "p50_ms": 9.0, "p99_ms": 20.0});
+        let good =
+            json!({"requests": 900, "failed": 0, "went_away": true, "recovery_s": 14.0, "p50_ms": 9.0, "p99_ms": 20.0});
         let with = |key: &str, value: Value| {
             let mut seen = good.clone();
             seen[key] = value;

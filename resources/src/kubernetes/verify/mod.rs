@@ -123,7 +123,10 @@ impl<'a> Verifier<'a> {
 
     fn ray(&self) -> Result<&RaySubject, Stop> {
         self.subject.ray.as_ref().ok_or_else(|| {
-            Stop::not_run("the platform has no Ray", "Take `ray: {enabled: false}` out of the manifest and run `rayplat up`.")
+            Stop::not_run(
+                "the platform has no Ray",
+                "Take `ray: {enabled: false}` out of the manifest and run `rayplat up`.",
+            )
         })
     }
 
@@ -139,7 +142,10 @@ impl<'a> Verifier<'a> {
         }
         let active = live.pointer("/status/activeServiceStatus/rayClusterName").and_then(Value::as_str);
         active.filter(|name| !name.is_empty()).map(str::to_owned).ok_or_else(|| {
-            Stop::not_run(format!("{of} has no Ray cluster that serves yet"), "Wait until `kubectl get rayservice` says so.")
+            Stop::not_run(
+                format!("{of} has no Ray cluster that serves yet"),
+                "Wait until `kubectl get rayservice` says so.",
+            )
         })
     }
 

@@ -168,12 +168,12 @@ class Dashboard:
         return json.loads(results[-1][len(RESULT) :])
 
     def serves(self):
-        """Whether the head answers and all applications run."""
+        """Whether the head answers, knows of applications, and all of them run."""
         try:
             applications = self.ask("/api/serve/applications/")["applications"].values()
         except (OSError, http.client.HTTPException, ValueError, KeyError):
             return False
-        return all(one["status"] == "RUNNING" for one in applications)
+        return bool(applications) and all(one["status"] == "RUNNING" for one in applications)
 
 
 def said(error):

@@ -232,7 +232,9 @@ mod tests {
         assert!(matches!(answer(&said(r#"{"failed": "x"}"#)), Err(Stop::Failed { why, .. }) if why == "x"));
         // A probe that was killed has not passed.
         let killed = answer(&said(""));
-        assert!(matches!(killed, Err(Stop::NotRun { why, .. }) if why == "the probe ended (DeadlineExceeded) and said nothing"));
+        assert!(
+            matches!(killed, Err(Stop::NotRun { why, .. }) if why == "the probe ended (DeadlineExceeded) and said nothing")
+        );
         assert!(matches!(answer(&said("Traceback")), Err(Stop::NotRun { .. })));
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{Found, Measure, Stop, Verifier, probe, ray_object, serves};
 use crate::{
     kubernetes::{api::Apply, gvk::Reference, marks},
-    platform::GroupSubject,
+    platform::{GroupSubject, Subject},
 };
 
 /// How long the surplus may take to go again.
@@ -50,11 +50,34 @@ impl Default for Scale {
     }
 }
 
+impl Scale {
+    /// How many workers the group that is asked may have by the manifest; `None` without such a
+    /// group.
+    #[must_use]
+    pub fn most(&self, subject: &Subject) -> Option<u32> {
+        self.group(subject).map(|(_, group)| group.max)
+    }
+
+    /// The group to grow.
+    fn group<'s>(&self, subject: &'s Subject) -> Option<(&'s str, &'s GroupSubject)> {
+        let groups = &subject.ray.as_ref()?.groups;
+        let has_gpus = |group: &GroupSubject| subject.pools.get(&group.pool).is_some_and(|pool| pool.gpus);
+        let found = match &self.group {
+            Some(name) => groups.get_key_value(name),
+            None => groups.iter().find(|(_, group)| !has_gpus(group)).or_else(|| groups.iter().next()),
+        };
+        found.map(|(name, group)| (name.as_str(), group))
+    }
+}
+
 pub(super) async fn run(verifier: &Verifier<'_>, asked: &Scale) -> Result<Found, Stop> {
     let (name, group) = group(verifier, asked)?;
     let cluster = verifier.ray_cluster().await?;
     let applied = verifier.applied.as_ref().ok_or_else(|| {
-        Stop::not_run("the state does not know the Ray object", "Run `rayplat up` first: the check goes back to what that applied.")
+        Stop::not_run(
+            "the state does not know the Ray object",
+            "Run `rayplat up` first: the check goes back to what that applied.",
+        )
     })?;
     let many = with_workers(applied, name, asked.workers)?;
     let at_first = count(&verifier.group_pods(&cluster, name).await?);
@@ -141,7 +164,9 @@ async fn shrink(
     };
     verifier.apply_ray(applied).await.map_err(told)?;
     if verifier.ray()?.autoscaling {
-        return Ok(Some("Ray's autoscaler takes the surplus workers away once they were idle for five minutes.".to_owned()));
+        return Ok(Some(
+            "Ray's autoscaler takes the surplus workers away once they were idle for five minutes.".to_owned(),
+        ));
     }
     let what = format!("the group {group} is back at {to} workers");
     let waited = verifier.ctx.wait(&what, Duration::from_secs(30), BACK, || async {
@@ -181,18 +206,14 @@ fn judge(asked: &Scale, grown: &Grown, seen: &Value, note: Option<String>) -> Re
 }
 
 /// The group to grow: there must be nodes for its workers.
-fn group<'v>(verifier: &'v Verifier<'_>, asked: &'v Scale) -> Result<(&'v str, &'v GroupSubject), Stop> {
-    let groups = &verifier.ray()?.groups;
-    let has_gpus = |group: &GroupSubject| verifier.subject.pools.get(&group.pool).is_some_and(|pool| pool.gpus);
-    let (name, group) = match &asked.group {
-        Some(name) => groups.get_key_value(name).ok_or_else(|| {
-            let names: Vec<&str> = groups.keys().map(String::as_str).collect();
+fn group<'v>(verifier: &'v Verifier<'_>, asked: &Scale) -> Result<(&'v str, &'v GroupSubject), Stop> {
+    let names: Vec<&str> = verifier.ray()?.groups.keys().map(String::as_str).collect();
+    let (name, group) = asked.group(&verifier.subject).ok_or_else(|| match &asked.group {
+        Some(name) => {
             Stop::not_run(format!("there is no group of workers `{name}`"), format!("There are: {}.", names.join(", ")))
-        })?,
-        None => groups.iter().find(|(_, group)| !has_gpus(group)).or_else(|| groups.iter().next()).ok_or_else(|| {
-            Stop::not_run("Ray has no group of workers", "Name one in `ray.workers`.")
-        })?,
-    };
+        }
+        None => Stop::not_run("Ray has no group of workers", "Name one in `ray.workers`."),
+    })?;
     let most = verifier.subject.pools.get(&group.pool).map_or(0, |pool| pool.max);
     if let Some(per_node) = group.per_node.filter(|_| !asked.beyond) {
         let needed = asked.workers.div_ceil(per_node.max(1));
@@ -301,7 +322,10 @@ mod tests {
         expected["spec"]["workerGroupSpecs"][0]["maxReplicas"] = json!(200);
         assert_eq!(many, expected);
         let many = with_workers(&cluster, "gpu", 2).unwrap();
-        assert_eq!(many["spec"]["workerGroupSpecs"][1], json!({"groupName": "gpu", "minReplicas": 2, "maxReplicas": 3, "replicas": 2}));
+        assert_eq!(
+            many["spec"]["workerGroupSpecs"][1],
+            json!({"groupName": "gpu", "minReplicas": 2, "maxReplicas": 3, "replicas": 2})
+        );
         let service = json!({"kind": "RayService", "spec": {"rayClusterConfig": {"workerGroupSpecs": groups}}});
         let many = with_workers(&service, "cpu", 5).unwrap();
         assert_eq!(many["spec"]["rayClusterConfig"]["workerGroupSpecs"][0]["minReplicas"], 5);
