@@ -18,14 +18,14 @@ fn up_ends_with_a_ray_cluster_that_serves() {
     let up = place.ok(&["up", "--rehearse", "--yes"]);
     assert!(up.stderr.contains("note: charts as outlines, without Helm: "), "{}", up.stderr);
     assert!(up.stdout.contains("created kubernetes:Ray/ray/RayCluster/ray in "), "{}", up.stdout);
-    assert!(up.stdout.contains("Done: 81 created."), "{}", up.stdout);
+    assert!(up.stdout.contains("Done: 82 created."), "{}", up.stdout);
     assert!(up.stdout.contains("ray_dashboard_url: http://ray-head-svc.ray.svc.cluster.local:8265"), "{}", up.stdout);
     // The last of the chain that decides the time is the Ray cluster.
     assert!(up.stdout.contains("create kubernetes:Ray/ray/RayCluster/ray\n"), "{}", up.stdout);
     let again = place.run(&["preview", "--rehearse"]);
     assert_eq!(again.code, 0, "{}", again.stdout);
     let down = place.ok(&["down", "--rehearse", "--yes"]);
-    assert!(down.stdout.contains("Done: 81 deleted."), "{}", down.stdout);
+    assert!(down.stdout.contains("Done: 82 deleted."), "{}", down.stdout);
     assert!(place.ok(&["state", "list", "--rehearse"]).stdout.ends_with("0 objects\n"));
 }
 
@@ -39,7 +39,7 @@ fn ray_changes_in_place() {
     for line in [
         "manifest.spec.rayVersion: \"2.60.0\" -> \"2.59.0\"",
         "manifest.spec.workerGroupSpecs[0].minReplicas: 2 -> 3",
-        "2 to change, 79 unchanged.",
+        "2 to change, 80 unchanged.",
     ] {
         assert!(preview.stdout.contains(line), "{line}: {}", preview.stdout);
     }

@@ -13,10 +13,15 @@ use rayplat_integration_tests::{
     kubernetes::{self, ControlPlane},
     python::skipped,
 };
-use rayplat_resources::kubernetes::chart::{
-    ChartSpec, Rendered, fetch, order,
-    published::{ClusterAutoscaler, DevicePlugin, KubeRay, Mode, NodeGroupNames, TerminationHandler, Velero, outline},
-    render, sanity,
+use rayplat_resources::kubernetes::{
+    chart::{
+        ChartSpec, Rendered, fetch, order,
+        published::{
+            ClusterAutoscaler, DevicePlugin, KubeRay, Mode, NodeGroupNames, TerminationHandler, Velero, outline,
+        },
+        render,
+    },
+    sanity,
 };
 
 fn reference(kind: &str, name: &str, field: &str) -> Expr {

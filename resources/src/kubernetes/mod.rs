@@ -18,6 +18,7 @@ pub mod object;
 pub mod reach;
 mod ready;
 pub mod release;
+pub mod sanity;
 mod token;
 mod trouble;
 pub mod verify;

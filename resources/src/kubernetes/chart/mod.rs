@@ -12,7 +12,6 @@ pub mod order;
 mod placeholder;
 pub mod published;
 mod render;
-pub mod sanity;
 mod scope;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,8 @@ mod pods;
 mod ray;
 mod ray_cluster;
 mod redis;
+#[cfg(test)]
+mod tests;
 
 pub use charts::{Charts, charts};
 pub(super) use pods::tolerations;
@@ -140,7 +142,9 @@ fn install(inside: &mut Inside<'_, '_>) -> Result<Vec<Urn>, StackError> {
     for spec in charts::charts(inside.builder.manifest, inside.builder.setting) {
         let mut before = Vec::new();
         if spec.namespace != "kube-system" {
-            before.push(inside.add::<Plain>(namespace(&spec.namespace, "baseline"))?.urn);
+            let namespace = inside.add::<Plain>(namespace(&spec.namespace, standard(&spec.namespace)))?;
+            before.push(network_policies::nobody_calls(inside, &spec.namespace, &namespace.urn)?);
+            before.push(namespace.urn);
         }
         let installed = charts::add(inside, &spec, &before)?;
         if spec.namespace == ray::OPERATOR {
@@ -148,6 +152,14 @@ fn install(inside: &mut Inside<'_, '_>) -> Result<Vec<Urn>, StackError> {
         }
     }
     Ok(kuberay)
+}
+
+/// The strictest standard that lets the pods of a chart's namespace in. Velero's node agent mounts the
+/// kubelet's folder of pods from the node, which the baseline forbids.
+/// Source: <https://kubernetes.io/docs/concepts/security/pod-security-standards/>,
+/// <https://velero.io/docs/main/file-system-backup/>
+fn standard(namespace: &str) -> &'static str {
+    if namespace == "velero" { "privileged" } else { "restricted" }
 }
 
 /// A namespace that holds its pods to a Pod Security Standard.

@@ -32,6 +32,19 @@ pub(super) fn build(
     Ok(urns)
 }
 
+/// What a chart puts into a namespace of its own calls others and is called by nobody: the kubelet's probes
+/// come in all the same.
+/// Source: <https://docs.aws.amazon.com/eks/latest/userguide/cni-network-policy.html>
+pub(super) fn nobody_calls(inside: &mut Inside<'_, '_>, name: &str, namespace: &Urn) -> Result<Urn, StackError> {
+    let added = inside.add::<Plain>(json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "nobody-calls", "namespace": name},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress"]},
+    }))?;
+    inside.builder.stack.after(&added.urn, namespace)?;
+    Ok(added.urn)
+}
+
 fn policies(ray: &ResolvedRay, operator: &str) -> Vec<(&'static str, Value)> {
     let tcp = |port: u16| json!({"protocol": "TCP", "port": port});
     let from = |name: &str| json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}});

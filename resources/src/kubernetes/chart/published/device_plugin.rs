@@ -31,6 +31,7 @@ impl DevicePlugin {
             "tolerations": [{"operator": "Exists"}],
             "resources": resources("50m", "128Mi"),
             "priorityClassName": "system-node-critical",
+            "podSecurityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
             "gfd": {"enabled": false},
             "nfd": {"enabled": false},
         });
@@ -63,6 +64,7 @@ pub(super) fn outline(spec: &ChartSpec, values: &Value) -> Vec<Value> {
             "volumes": [{"name": "kubelet-device-plugins-dir", "hostPath": {"path": "/var/lib/kubelet/device-plugins"}}],
         }),
         &parts::some(&[
+            ("securityContext", &values["podSecurityContext"]),
             ("affinity", &values["affinity"]),
             ("tolerations", &values["tolerations"]),
             ("priorityClassName", &values["priorityClassName"]),

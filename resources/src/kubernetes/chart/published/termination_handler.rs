@@ -143,6 +143,9 @@ pub(super) fn outline(spec: &ChartSpec, values: &Value) -> Vec<Value> {
         objects.push(parts::workload("Deployment", NAME, &labels, &selector, replicas, pod));
     } else {
         pod["hostNetwork"] = true.into();
+        pod["volumes"] = json!([{"name": "uptime", "hostPath": {"path": "/proc/uptime"}}]);
+        pod["containers"][0]["volumeMounts"] =
+            json!([{"name": "uptime", "mountPath": "/proc/uptime", "readOnly": true}]);
         pod["tolerations"] = values["daemonsetTolerations"].clone();
         objects.push(parts::workload("DaemonSet", NAME, &labels, &selector, 0, pod));
     }
