@@ -19,13 +19,30 @@ fn up_ends_with_a_ray_cluster_that_serves() {
     assert!(up.stderr.contains("note: charts as outlines, without Helm: "), "{}", up.stderr);
     assert!(up.stdout.contains("created kubernetes:Ray/ray/RayCluster/ray in "), "{}", up.stdout);
     assert!(up.stdout.contains("Done: 82 created."), "{}", up.stdout);
-    assert!(up.stdout.contains("ray_dashboard_url: http://ray-head-svc.ray.svc.cluster.local:8265"), "{}", up.stdout);
+    // The end says what stands, where, and how to get there.
+    let end =
+        up.stdout.split_once("\nNow stands, rehearsed: RayCluster `ray` of Ray 2.60.0, in the cluster at\n").unwrap().1;
+    for line in [
+        "  http://ray-head-svc.ray.svc.cluster.local:8265  dashboard, jobs",
+        "  rayplat kubeconfig",
+        "  kubectl -n ray port-forward service/ray-head-svc 8265 10001",
+        "  kubectl -n ray get secret ray -o jsonpath='{.data.auth_token}' | base64 -d",
+    ] {
+        assert!(end.lines().any(|one| one == line), "{line}: {end}");
+    }
+    assert!(end.lines().all(|line| line.chars().count() <= 80), "{end}");
+    let json = place.ok(&["up", "--rehearse", "--yes", "--json"]).stdout;
+    let event = |name: &str| format!("{{\"event\":\"{name}\"");
+    let stands = json.lines().find(|line| line.starts_with(&event("standing"))).unwrap();
+    let stands: serde_json::Value = serde_json::from_str(stands).unwrap();
+    assert_eq!(stands["ray"]["dashboard_url"], "http://ray-head-svc.ray.svc.cluster.local:8265");
+    assert!(json.lines().last().unwrap().starts_with(&event("run_finished")), "{json}");
     // The last of the chain that decides the time is the Ray cluster.
     assert!(up.stdout.contains("create kubernetes:Ray/ray/RayCluster/ray\n"), "{}", up.stdout);
     let again = place.run(&["preview", "--rehearse"]);
     assert_eq!(again.code, 0, "{}", again.stdout);
     let down = place.ok(&["down", "--rehearse", "--yes"]);
-    assert!(down.stdout.contains("Done: 82 deleted."), "{}", down.stdout);
+    assert!(down.stdout.contains("Done: 82 deleted.") && !down.stdout.contains("Now stands"), "{}", down.stdout);
     assert!(place.ok(&["state", "list", "--rehearse"]).stdout.ends_with("0 objects\n"));
 }
 
@@ -59,6 +76,7 @@ fn a_service_and_jobs_in_place_of_a_bare_cluster() {
     let serve = self::place("ray: {serve: {applications: [{name: app, import_path: app:app}]}}\n");
     let up = serve.ok(&["up", "--rehearse", "--yes"]);
     assert!(up.stdout.contains("created kubernetes:Ray/ray/RayService/ray in "), "{}", up.stdout);
+    assert!(up.stdout.contains("  http://ray-serve-svc.ray.svc.cluster.local:8000  applications\n"), "{}", up.stdout);
     serve.ok(&["down", "--rehearse", "--yes"]);
 }
 
@@ -90,5 +108,5 @@ fn an_empty_cluster_is_a_choice() {
     let place = place("kubernetes: {enabled: false}\n");
     let up = place.ok(&["up", "--rehearse", "--yes"]);
     assert!(up.stdout.contains("Done: 33 created."), "{}", up.stdout);
-    assert!(!up.stdout.contains("kubernetes:"), "{}", up.stdout);
+    assert!(!up.stdout.contains("kubernetes:") && !up.stdout.contains("Now stands"), "{}", up.stdout);
 }

@@ -8,7 +8,7 @@ use std::{
 use rayplat_engine::{
     apply::Interrupt, error::Error, event::Events, ops::Report, plan::Plan, saved::SavedPlan, stack::Stack,
 };
-use rayplat_resources::platform::{cost::Comparison, policy::Policies};
+use rayplat_resources::platform::{RayPlace, cost::Comparison, policy::Policies};
 use serde_json::{Value, json};
 
 use crate::{
@@ -20,7 +20,9 @@ use crate::{
         self, Message, Phase, Reporter, cost, out,
         policy::{self, Permissions},
         rehearsal::{self, Before},
-        section, tree,
+        section,
+        standing::Standing,
+        tree,
     },
     setup::{self, Access, World},
 };
@@ -134,8 +136,15 @@ pub async fn apply(
     let permissions = if saved.is_ok() { permissions(global, world, made).await } else { Ok(None) };
     let told = permissions.as_ref().ok().and_then(|learned| Some(learned.as_ref()?.event().to_string()));
     let predicted = prediction.as_ref().and_then(|prediction| serde_json::to_string(prediction).ok());
+    let standing = match &result {
+        Ok(Some(report)) if deed != Deed::Down => {
+            Standing::of(RayPlace::of(&world.loaded.manifest), report, world.rehearsal.is_some())
+        }
+        _ => None,
+    };
+    let stands = standing.as_ref().map(|standing| standing.event().to_string());
     // The printer ends with the reporter.
-    told.into_iter().chain(predicted).for_each(|line| drop(messages.send(Message::Json(line))));
+    told.into_iter().chain(predicted).chain(stands).for_each(|line| drop(messages.send(Message::Json(line))));
     reporter.finish();
     saved?;
     let permissions = permissions?;
@@ -156,6 +165,9 @@ pub async fn apply(
         }
         if deed != Deed::Down && report.summary.complete() {
             hints(world, &report);
+        }
+        if let Some(standing) = &standing {
+            out(&format!("\n{}", standing.text()));
         }
     }
     Ok(match () {
@@ -224,7 +236,7 @@ async fn permissions(global: &Global, world: &World, made: bool) -> Result<Optio
 
 fn hints(world: &World, report: &Report) {
     let outputs = output::evaluate(&world.platform.outputs, &report.state);
-    for name in ["cluster_name", "cluster_endpoint", "kubeconfig_command", "ray_dashboard_url", "ray_client_url"] {
+    for name in ["cluster_name", "cluster_endpoint", "kubeconfig_command"] {
         if let Some(value) = outputs.get(name).and_then(|value| value.as_str()) {
             out(&format!("{name}: {value}"));
         }

@@ -11,6 +11,7 @@ pub mod policy;
 pub mod rehearsal;
 mod reporter;
 pub mod section;
+pub mod standing;
 pub mod style;
 pub mod tree;
 

@@ -129,8 +129,8 @@ pub fn build_from(
     let before_nodes: Vec<_> = addons.values().map(|addon| addon.urn.clone()).collect();
     let pools = pools::node_groups(&mut builder, &identity, &network, &cluster, &templates, &before_nodes)?;
     addons.extend(addons::after_nodes(&mut builder, &cluster, &pools)?);
-    let in_cluster = in_cluster::build(&mut builder, &cluster, &pools, &addons)?;
-    let mut outputs = outputs::outputs(&builder, &identity, &cluster, &components, &pools, &in_cluster);
+    in_cluster::build(&mut builder, &cluster, &pools, &addons)?;
+    let mut outputs = outputs::outputs(&builder, &identity, &cluster, &components, &pools);
     outputs.extend(network.outputs);
     Ok(Platform { stack: builder.stack, outputs })
 }

@@ -27,7 +27,7 @@ mod user_data;
 mod zones;
 
 pub use build::{Platform, Setting, build, build_from};
-pub use in_cluster::{Charts, charts};
+pub use in_cluster::{Charts, RayPlace, TOKEN_KEY, charts};
 pub use source::Source;
 pub use subject::{GroupSubject, PoolSubject, RaySubject, Subject};
 pub(crate) use user_data::uses_instance_stores;

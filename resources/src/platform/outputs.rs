@@ -8,7 +8,7 @@ use rayplat_engine::{input::Output, stack::Added, value::Expr};
 use serde_json::Value;
 
 use super::{
-    build::Builder, cluster::ClusterParts, components::Components, identity::Identity, in_cluster::InCluster,
+    build::Builder, cluster::ClusterParts, components::Components, identity::Identity, in_cluster::RayPlace,
     pools::PoolParts,
 };
 use crate::aws::eks_node_group::NodeGroup;
@@ -28,7 +28,6 @@ pub(super) fn outputs(
     parts: &ClusterParts,
     components: &Components,
     pools: &BTreeMap<String, PoolParts>,
-    in_cluster: &InCluster,
 ) -> Vec<(String, Expr)> {
     let cluster = &parts.cluster.out;
     let mut outputs = vec![
@@ -49,7 +48,7 @@ pub(super) fn outputs(
     ];
     outputs.extend(of_components(builder, components));
     outputs.extend(access(builder));
-    outputs.extend(of_ray(in_cluster));
+    outputs.extend(of_ray(builder));
     let tags = serde_json::to_value(builder.cluster_tags()).unwrap_or(Value::Null);
     outputs.push(("resource_tags", Expr::Value(tags)));
     let mut outputs: Vec<(String, Expr)> = outputs.into_iter().map(|(name, expr)| (name.to_owned(), expr)).collect();
@@ -78,14 +77,14 @@ fn of_components(builder: &Builder<'_>, components: &Components) -> [(&'static s
 }
 
 /// Where Ray answers, inside the cluster.
-fn of_ray(in_cluster: &InCluster) -> [(&'static str, Expr); 2] {
-    let at = |scheme: &str, port: u16| {
-        let ray = in_cluster.ray.as_ref();
-        ray.map_or(Expr::Value(Value::Null), |ray| {
-            text(format!("{scheme}://ray-head-svc.{}.svc.cluster.local:{port}", ray.namespace))
-        })
-    };
-    [("ray_dashboard_url", at("http", 8265)), ("ray_client_url", at("ray", 10_001))]
+fn of_ray(builder: &Builder<'_>) -> [(&'static str, Expr); 3] {
+    let ray = RayPlace::of(builder.manifest);
+    let at = |url: Option<String>| url.map_or(Expr::Value(Value::Null), text);
+    [
+        ("ray_dashboard_url", at(ray.as_ref().map(RayPlace::dashboard_url))),
+        ("ray_client_url", at(ray.as_ref().map(RayPlace::client_url))),
+        ("ray_serve_url", at(ray.as_ref().and_then(RayPlace::serve_url))),
+    ]
 }
 
 /// How people get in.

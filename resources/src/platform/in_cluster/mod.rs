@@ -12,6 +12,7 @@ mod tests;
 pub use charts::{Charts, charts};
 pub(super) use pods::tolerations;
 pub(super) use ray::NAME as RAY_NAME;
+pub use ray::{RayPlace, TOKEN_KEY};
 
 use std::collections::BTreeMap;
 
@@ -45,20 +46,14 @@ pub(super) struct Inside<'b, 'a> {
     for_volumes: Vec<Urn>,
 }
 
-/// Resources that others wait for.
-#[derive(Default)]
-pub(super) struct InCluster {
-    pub ray: Option<ray::RayParts>,
-}
-
 pub(super) fn build(
     builder: &mut Builder<'_>,
     cluster: &ClusterParts,
     pools: &BTreeMap<String, PoolParts>,
     addons: &BTreeMap<String, Added<Addon>>,
-) -> Result<InCluster, StackError> {
+) -> Result<(), StackError> {
     if !builder.manifest.kubernetes.enabled {
-        return Ok(InCluster::default());
+        return Ok(());
     }
     let entry = entry(builder, cluster)?;
     let addon = |name: &str| addons.get(name).map(|addon| addon.urn.clone());
@@ -70,8 +65,7 @@ pub(super) fn build(
     let mut inside = Inside { builder, access: entry.out.access().into(), for_pods, nodes, for_volumes };
     storage(&mut inside)?;
     let operator = install(&mut inside)?;
-    let ray = ray::build(&mut inside, &operator)?;
-    Ok(InCluster { ray })
+    ray::build(&mut inside, &operator)
 }
 
 /// Everything in the cluster waits for this: the API answers and lets us in.

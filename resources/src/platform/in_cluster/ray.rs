@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Inside, network_policies, pods, ray_cluster, redis};
 use crate::{
-    kubernetes::object::{Plain, Ray},
+    kubernetes::object::{Family, Plain, Ray},
     platform::manifest::{Resolved, ResolvedRay},
 };
 
@@ -19,15 +19,85 @@ pub(super) const OPERATOR: &str = "kuberay-system";
 /// Source: <https://kubernetes.io/docs/concepts/security/pod-security-admission/>
 const STANDARD: &str = "restricted";
 
-/// What others may want to know of Ray.
-pub(in crate::platform) struct RayParts {
+/// Where Ray is in the cluster, and how it is spoken to.
+/// Source: KubeRay 1.7.0 `ray-operator/controllers/ray/utils/util.go` (names of Services),
+/// <https://docs.ray.io/en/latest/cluster/kubernetes/user-guides/kuberay-auth.html> (the token's Secret)
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RayPlace {
+    /// `RayCluster` or `RayService`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: &'static str,
     /// Its namespace.
     pub namespace: String,
+    /// Its version.
+    pub version: String,
+    /// Whether dashboard and clients need the token that is in the Secret of the RayCluster's name.
+    pub token_auth: bool,
 }
 
-pub(super) fn build(inside: &mut Inside<'_, '_>, operator: &[Urn]) -> Result<Option<RayParts>, StackError> {
+/// The key of the token in its Secret.
+pub const TOKEN_KEY: &str = "auth_token";
+
+impl RayPlace {
+    /// Where Ray of a manifest will be; `None` if it has none.
+    #[must_use]
+    pub fn of(manifest: &Resolved) -> Option<Self> {
+        let ray = manifest.ray.as_ref()?;
+        Some(Self {
+            kind: if ray.serve.is_some() { "RayService" } else { "RayCluster" },
+            name: NAME,
+            namespace: ray.namespace.clone(),
+            version: ray.version.clone(),
+            token_auth: ray.token_auth,
+        })
+    }
+
+    /// The Service of the head.
+    #[must_use]
+    pub fn head_service(&self) -> String {
+        format!("{}-head-svc", self.name)
+    }
+
+    /// The Service of Serve's applications, if it has any.
+    #[must_use]
+    pub fn serve_service(&self) -> Option<String> {
+        (self.kind == "RayService").then(|| format!("{}-serve-svc", self.name))
+    }
+
+    /// The dashboard, which takes jobs too.
+    #[must_use]
+    pub fn dashboard_url(&self) -> String {
+        self.url("http", &self.head_service(), 8265)
+    }
+
+    /// For `ray.init`.
+    #[must_use]
+    pub fn client_url(&self) -> String {
+        self.url("ray", &self.head_service(), 10_001)
+    }
+
+    /// Serve's applications, if it has any.
+    #[must_use]
+    pub fn serve_url(&self) -> Option<String> {
+        self.serve_service().map(|service| self.url("http", &service, 8000))
+    }
+
+    fn url(&self, scheme: &str, service: &str, port: u16) -> String {
+        format!("{scheme}://{service}.{}.svc.cluster.local:{port}", self.namespace)
+    }
+
+    /// The resource that it is.
+    #[must_use]
+    pub fn urn(&self) -> Option<Urn> {
+        let name = format!("{}/{}/{}", self.namespace, self.kind, self.name);
+        Urn::new(<Ray as Family>::TYPE, &name).ok()
+    }
+}
+
+pub(super) fn build(inside: &mut Inside<'_, '_>, operator: &[Urn]) -> Result<(), StackError> {
     let manifest: &Resolved = inside.builder.manifest;
-    let Some(ray) = &manifest.ray else { return Ok(None) };
+    let Some(ray) = &manifest.ray else { return Ok(()) };
     let namespace = inside.add::<Plain>(super::namespace(&ray.namespace, STANDARD))?;
     let mut before = network_policies::build(inside, ray, &namespace.urn, OPERATOR)?;
     if ray.fault_tolerance.enabled && ray.fault_tolerance.redis_address.is_none() {
@@ -42,8 +112,7 @@ pub(super) fn build(inside: &mut Inside<'_, '_>, operator: &[Urn]) -> Result<Opt
     before.iter().try_for_each(|other| inside.builder.stack.after(&cluster, other))?;
     inside.has_pods(&cluster)?;
     inside.has_nodes(&cluster)?;
-    jobs(inside, manifest, ray, &cluster)?;
-    Ok(Some(RayParts { namespace: ray.namespace.clone() }))
+    jobs(inside, manifest, ray, &cluster)
 }
 
 fn cluster(inside: &mut Inside<'_, '_>, manifest: &Resolved, ray: &ResolvedRay) -> Result<Urn, StackError> {
