@@ -47,7 +47,6 @@ const FREE: &[&str] = &[
     "kubernetes:Hook",
     "kubernetes:Object",
     "kubernetes:Ray",
-    "kubernetes:Workload",
     "tls:IssuerCertificate",
 ];
 
@@ -67,6 +66,8 @@ const BILLERS: &[(&str, Biller)] = &[
     ("aws:s3:Bucket", |bill, _| bill.bucket()),
     ("aws:sqs:Queue", |bill, _| bill.requests("SQS")),
     ("aws:events:Rule", |bill, _| bill.requests("EventBridge")),
+    // Its pods run on nodes that are billed; its volumes are disks of their own.
+    ("kubernetes:Workload", |bill, item| bill.claims(item)),
 ];
 
 /// Is it known what a kind costs, or that it costs nothing?
@@ -95,7 +96,9 @@ pub(super) fn needs(items: &[Item], today: Date) -> BTreeSet<Product> {
 fn estimate_with(items: &[Item], get: &dyn Fn(&Product) -> Option<Money>, region: &str, today: Date) -> Estimate {
     let templates = items.iter().filter(|item| item.urn.kind() == "aws:ec2:LaunchTemplate");
     let templates = templates.map(|item| (item.urn.as_str(), &item.inputs)).collect();
-    let mut bill = Bill { get, region, today, templates, estimate: Estimate::default() };
+    let classes = items.iter().map(|item| &item.inputs["manifest"]).filter(|it| it["kind"] == "StorageClass");
+    let classes = classes.map(|class| (text(&class["metadata"]["name"]), &class["parameters"])).collect();
+    let mut bill = Bill { get, region, today, templates, classes, estimate: Estimate::default() };
     for item in items {
         let kind = item.urn.kind();
         match BILLERS.iter().find(|(known, _)| *known == kind) {
@@ -113,6 +116,8 @@ struct Bill<'a> {
     region: &'a str,
     today: Date,
     templates: BTreeMap<&'a str, &'a Value>,
+    /// Storage classes with their parameters.
+    classes: BTreeMap<&'a str, &'a Value>,
     estimate: Estimate,
 }
 
@@ -122,6 +127,15 @@ fn whole(value: &Value) -> u64 {
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
+}
+
+/// What EBS makes of a claim's size: whole GiB, rounded up. `None` for one that is not written in binary units.
+/// Source: aws-ebs-csi-driver, `pkg/util/util.go`
+fn whole_gib(quantity: &str) -> Option<u64> {
+    let (digits, mib) = [("Mi", 1), ("Gi", 1024), ("Ti", 1024 * 1024)]
+        .into_iter()
+        .find_map(|(unit, mib)| Some((quantity.strip_suffix(unit)?, mib)))?;
+    Some(digits.parse::<u64>().ok()?.checked_mul(mib)?.div_ceil(1024))
 }
 
 impl Bill<'_> {
@@ -265,6 +279,36 @@ impl Bill<'_> {
             }
         }
         Ok(month)
+    }
+
+    /// The volumes that a StatefulSet's pods claim.
+    fn claims(&mut self, item: &Item) {
+        let manifest = &item.inputs["manifest"];
+        let pods = manifest["spec"]["replicas"].as_u64().unwrap_or(1);
+        for claim in manifest["spec"]["volumeClaimTemplates"].as_array().into_iter().flatten() {
+            let of = format!("{}/{}", text(&manifest["metadata"]["name"]), text(&claim["metadata"]["name"]));
+            let size = text(&claim["spec"]["resources"]["requests"]["storage"]);
+            match self.claim(&claim["spec"], size) {
+                Ok((month, size, kind)) => {
+                    let month = Range::exactly(month).times(pods);
+                    self.line("pod volumes", format!("{pods} of {size} GiB {kind}, {of}"), month, month);
+                }
+                Err(why) => self.unknown("pod volumes", format!("{size}, {of}"), why),
+            }
+        }
+    }
+
+    /// A claim's price, size in GiB and kind of volume.
+    fn claim(&self, claim: &Value, size: &str) -> Result<(Money, u64, String), String> {
+        let name = text(&claim["storageClassName"]);
+        let class =
+            *self.classes.get(name).ok_or_else(|| format!("the storage class `{name}` is not the platform's"))?;
+        let size = whole_gib(size).ok_or_else(|| format!("{size} is not in Mi, Gi or Ti"))?;
+        // Parameters are texts.
+        let number = |key: &str| text(&class[key]).parse::<u64>().unwrap_or_default();
+        let disk = serde_json::json!({"iops": number("iops"), "throughput": number("throughput")});
+        let kind = text(&class["type"]);
+        Ok((self.volume(&disk, size, kind)?, size, kind.to_owned()))
     }
 
     fn key(&mut self, item: &Item) {

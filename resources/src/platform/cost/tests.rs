@@ -57,6 +57,7 @@ fn sums(now: &str, at_most: &str) -> (String, String, usize) {
 /// gpu: of five Spot nodes 5 x 0.526 x 730 = 1,919.90 at most and a tenth of it at least, 191.99;
 ///      5 x 200 x 0.08 = 80.00; of the fallback's one node 383.98 and 16.00
 /// key: 1.00
+/// volume of Redis: 5 x 0.08 = 0.40
 #[test]
 fn the_quick_start_to_the_cent() {
     let bill = bill(QUICKSTART);
@@ -64,7 +65,42 @@ fn the_quick_start_to_the_cent() {
     assert_eq!(shown(bill.sum(Some("pool cpu"))), sums("361.26", "1,204.20"));
     assert_eq!(shown(bill.sum(Some("pool gpu"))), sums("0.00", "671.97 to 2,399.88"));
     assert_eq!(shown(bill.sum(Some("KMS keys"))), sums("1.00", "1.00"));
-    assert_eq!(shown(bill.sum(None)), sums("435.26", "1,950.17 to 3,678.08"));
+    assert_eq!(shown(bill.sum(Some("pod volumes"))), sums("0.40", "0.40"));
+    assert_eq!(shown(bill.sum(None)), sums("435.66", "1,950.57 to 3,678.48"));
+}
+
+/// Two replicas of 1.5 GiB, which EBS rounds up, with 1,000 IOPS more: 2 x (2 x 0.08 + 1,000 x 0.005) = 10.32.
+#[test]
+fn volumes_of_pods_are_billed_by_their_storage_class() {
+    let class = |name: &str| {
+        let manifest = json!({
+            "kind": "StorageClass", "metadata": {"name": name}, "parameters": {"type": "gp3", "iops": "4000"},
+        });
+        item("kubernetes:Object", name, json!({"manifest": manifest}), &[])
+    };
+    let of = |class_name: &str, size: &str, replicas: u64| {
+        let claim = json!({"metadata": {"name": "data"}, "spec": {
+            "storageClassName": class_name, "resources": {"requests": {"storage": size}},
+        }});
+        let manifest = json!({"kind": "StatefulSet", "metadata": {"name": "db"}, "spec": {
+            "replicas": replicas, "volumeClaimTemplates": [claim],
+        }});
+        let workload = item("kubernetes:Workload", "db", json!({"manifest": manifest}), &[]);
+        of(&[workload, class("fast")])
+    };
+    let bill = of("fast", "1536Mi", 2);
+    assert_eq!(bill.lines[0].what, "2 of 2 GiB gp3, db/data");
+    assert_eq!(shown(bill.sum(None)), sums("10.32", "10.32"));
+    for (class, size, why) in [
+        ("theirs", "1Gi", "the storage class `theirs` is not the platform's"),
+        ("fast", "1G", "1G is not in Mi, Gi or Ti"),
+    ] {
+        assert_eq!(of(class, size, 1).lines[0].unknown.as_deref(), Some(why));
+    }
+    // What is no StatefulSet claims nothing.
+    let plain =
+        item("kubernetes:Workload", "d", json!({"manifest": {"kind": "Deployment", "spec": {"replicas": 2}}}), &[]);
+    assert!(super::Estimate::of(&[plain], &Prices::table("us-east-1"), TODAY).lines.is_empty());
 }
 
 #[test]
@@ -162,9 +198,9 @@ fn another_region_has_no_price_here() {
     let prices = Prices::table("eu-west-1");
     let comparison = Comparison::of(&[], &elsewhere, prices, TODAY);
     assert_eq!(comparison.after.sum(None).now, Range::default());
-    assert_eq!(comparison.after.sum(None).unknown, 8);
+    assert_eq!(comparison.after.sum(None).unknown, 9);
     let text = comparison.section().text();
-    assert!(text.contains("0.00 + 8 unknown"), "{text}");
+    assert!(text.contains("0.00 + 9 unknown"), "{text}");
     assert!(text.contains("no price known for m6g.xlarge in eu-west-1"), "{text}");
     assert!(text.contains("nothing of eu-west-1 is in the sums"), "{text}");
 }
@@ -203,12 +239,12 @@ fn before_and_after() {
     assert_eq!(row.cells, ["361.26", "361.26", "0.00", "1,445.04"]);
     let larger = compare(&QUICKSTART.replace("max: 10", "max: 10, instance_types: [m6g.2xlarge]"));
     let total = larger.section().rows.into_iter().next_back().unwrap();
-    assert_eq!(total.cells[..3], ["435.26", "772.52", "+337.26"]);
+    assert_eq!(total.cells[..3], ["435.66", "772.92", "+337.26"]);
     let json = larger.json();
     assert_eq!(json["difference"], json!({"low": 337.26, "high": 337.26}));
-    assert_eq!(json["before"]["total"]["now"]["low"], 435.26);
+    assert_eq!(json["before"]["total"]["now"]["low"], 435.66);
     let gone = Comparison::of(&before, &[], Prices::table("us-east-1"), TODAY);
-    assert_eq!(gone.section().rows.last().unwrap().cells[..3], ["435.26", "0.00", "-435.26"]);
+    assert_eq!(gone.section().rows.last().unwrap().cells[..3], ["435.66", "0.00", "-435.66"]);
 }
 
 #[test]
@@ -216,7 +252,7 @@ fn as_text_and_as_markdown() {
     let items = wanted(&platform(QUICKSTART, TODAY).stack).unwrap();
     let section = Comparison::of(&[], &items, Prices::table("us-east-1"), TODAY).section();
     let text = section.text();
-    let head: Vec<&str> = text.lines().take(7).collect();
+    let head: Vec<&str> = text.lines().take(8).collect();
     assert_eq!(
         head,
         [
@@ -226,13 +262,14 @@ fn as_text_and_as_markdown() {
             "  pool cpu         0.00  361.26     +361.26              1,204.20",
             "  pool gpu         0.00    0.00        0.00    671.97 to 2,399.88",
             "  KMS keys         0.00    1.00       +1.00                  1.00",
-            "  total            0.00  435.26     +435.26  1,950.17 to 3,678.08",
+            "  pod volumes      0.00    0.40       +0.40                  0.40",
+            "  total            0.00  435.66     +435.66  1,950.57 to 3,678.48",
         ]
     );
     let markdown = section.markdown();
     assert!(markdown.starts_with("|  | before | after | difference | after, all nodes |\n|---|---:|---:|---:|---:|\n"));
     assert!(markdown.contains("| pool cpu | 0.00 | 361.26 | +361.26 | 1,204.20 |"), "{markdown}");
-    assert!(markdown.contains("| **total** | **0.00** | **435.26** |"), "{markdown}");
+    assert!(markdown.contains("| **total** | **0.00** | **435.66** |"), "{markdown}");
 }
 
 #[test]
