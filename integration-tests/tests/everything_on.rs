@@ -19,6 +19,7 @@ backup: {enabled: true}
 ray:
   workers: {cpu: {min: 2}, gpu: {}}
   jobs: {train: {entrypoint: python train.py}}
+monitoring: {dashboards: true, pod_monitors: true, namespace: prometheus, labels: {release: stack}}
 ",
     "
 termination_handler: {enabled: true, mode: queue}
@@ -56,8 +57,11 @@ fn ground(plane: &ControlPlane, objects: &[Value]) {
     let of = |kinds: &[&str]| -> Vec<&Value> {
         objects.iter().filter(|object| kinds.contains(&text(object, "/kind"))).collect()
     };
-    let kinds = of(&["CustomResourceDefinition"]);
-    plane.apply("ground", &list(&[of(&["Namespace"]), kinds.clone()].concat()));
+    // What the manifest takes for granted: a Prometheus of the user's own.
+    let (prometheus, monitors) = (prometheus(), pod_monitors());
+    let mut kinds = of(&["CustomResourceDefinition"]);
+    kinds.push(&monitors);
+    plane.apply("ground", &list(&[of(&["Namespace"]), vec![&prometheus], kinds.clone()].concat()));
     for kind in kinds {
         let name = format!("crd/{}", text(kind, "/metadata/name"));
         plane.kubectl_ok(&["wait", "--for=condition=Established", "--timeout=60s", &name]);
@@ -69,6 +73,39 @@ fn ground(plane: &ControlPlane, objects: &[Value]) {
             plane.has(&["serviceaccount", "default", "-n", name])
         });
     }
+}
+
+fn prometheus() -> Value {
+    json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "prometheus"}})
+}
+
+/// The Prometheus operator's kind, as far as it is used here: unknown fields are refused.
+/// Source: <https://prometheus-operator.dev/docs/api-reference/api/#monitoring.coreos.com/v1.PodMonitor>
+fn pod_monitors() -> Value {
+    let text = json!({"type": "string"});
+    let texts = json!({"type": "array", "items": text});
+    let relabeling =
+        json!({"type": "object", "properties": {"action": text, "sourceLabels": texts, "targetLabel": text}});
+    let endpoint = json!({"type": "object", "properties": {
+        "port": text, "interval": text, "relabelings": {"type": "array", "items": relabeling},
+    }});
+    let labels = json!({"type": "object", "additionalProperties": text});
+    let spec = json!({"type": "object", "required": ["podMetricsEndpoints", "selector"], "properties": {
+        "jobLabel": text,
+        "namespaceSelector": {"type": "object", "properties": {"any": {"type": "boolean"}, "matchNames": texts}},
+        "selector": {"type": "object", "properties": {"matchLabels": labels}},
+        "podMetricsEndpoints": {"type": "array", "items": endpoint},
+    }});
+    let schema = json!({"type": "object", "required": ["spec"], "properties": {"spec": spec}});
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "podmonitors.monitoring.coreos.com"},
+        "spec": {
+            "group": "monitoring.coreos.com", "scope": "Namespaced",
+            "names": {"kind": "PodMonitor", "listKind": "PodMonitorList", "plural": "podmonitors", "singular": "podmonitor"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}],
+        },
+    })
 }
 
 #[test]

@@ -203,7 +203,14 @@ impl Kubernetes {
             return Ok(served.clone());
         }
         let path = format!("/apis/{api_version}");
-        let listed = self.send(ctx, cluster, "Discover", || Request::get(&path).body(Vec::new())).await?;
+        let listed = self.send(ctx, cluster, "Discover", || Request::get(&path).body(Vec::new())).await;
+        let listed = match listed {
+            // No kind of the group is there.
+            Err(error) if error.class == ErrorClass::NotFound && error.code.as_deref() != Some(CLUSTER_GONE) => {
+                Value::Null
+            }
+            listed => listed?,
+        };
         let resources = listed["resources"].as_array().into_iter().flatten();
         let found = resources
             .filter(|resource| resource["kind"] == kind)

@@ -109,6 +109,10 @@ fn hint(class: ErrorClass, status: &Status) -> Option<String> {
              AmazonEKSClusterAdminPolicy (cluster.admins in the manifest)."
                 .to_owned(),
         ),
+        ErrorClass::NotFound if status.message.starts_with("namespaces ") => Some(
+            "The namespace must stand before what goes into it: install what it is for, or name another in the manifest."
+                .to_owned(),
+        ),
         ErrorClass::Propagation => Some(
             "An admission webhook does not answer. Look at the pods of its service; a webhook left by an uninstalled chart is \
              deleted with kubectl delete validatingwebhookconfiguration NAME."

@@ -1,6 +1,7 @@
 //! What stands in the cluster: storage, and Ray with what it needs.
 
 mod charts;
+mod monitoring;
 mod network_policies;
 mod pods;
 mod ray;
@@ -65,7 +66,8 @@ pub(super) fn build(
     let mut inside = Inside { builder, access: entry.out.access().into(), for_pods, nodes, for_volumes };
     storage(&mut inside)?;
     let operator = install(&mut inside)?;
-    ray::build(&mut inside, &operator)
+    let namespace = ray::build(&mut inside, &operator)?;
+    monitoring::build(&mut inside, namespace.as_ref())
 }
 
 /// Everything in the cluster waits for this: the API answers and lets us in.

@@ -1,8 +1,8 @@
 //! Who may talk to Ray's pods, and to whom they may talk: in the old module nothing said it.
 //!
 //! Everything is denied, then: names are resolved, pods of the namespace reach each other,
-//! HTTPS goes out (AWS, the Kubernetes API, model hubs), the operator and the namespaces of
-//! `ray.allow_from` come in.
+//! HTTPS goes out (AWS, the Kubernetes API, model hubs), the operator, the namespaces of
+//! `ray.allow_from` and, for metrics, that of `monitoring` come in.
 //! Source: <https://kubernetes.io/docs/concepts/services-networking/network-policies/>
 
 use rayplat_engine::{stack::StackError, urn::Urn};
@@ -12,7 +12,8 @@ use super::Inside;
 use crate::{kubernetes::object::Plain, platform::manifest::ResolvedRay};
 
 /// Dashboard and jobs, clients, Serve, metrics.
-const PORTS: [u16; 4] = [8265, 10_001, 8000, 8080];
+const PORTS: [u16; 4] = [8265, 10_001, 8000, METRICS];
+const METRICS: u16 = 8080;
 
 pub(super) fn build(
     inside: &mut Inside<'_, '_>,
@@ -21,7 +22,9 @@ pub(super) fn build(
     operator: &str,
 ) -> Result<Vec<Urn>, StackError> {
     let mut urns = Vec::new();
-    for (name, spec) in policies(ray, operator) {
+    let monitoring = &inside.builder.manifest.monitoring;
+    let prometheus = monitoring.namespace.as_deref().filter(|_| monitoring.pod_monitors);
+    for (name, spec) in policies(ray, operator, prometheus) {
         let added = inside.add::<Plain>(json!({
             "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
             "metadata": {"name": name, "namespace": ray.namespace}, "spec": spec,
@@ -45,7 +48,7 @@ pub(super) fn nobody_calls(inside: &mut Inside<'_, '_>, name: &str, namespace: &
     Ok(added.urn)
 }
 
-fn policies(ray: &ResolvedRay, operator: &str) -> Vec<(&'static str, Value)> {
+fn policies(ray: &ResolvedRay, operator: &str, prometheus: Option<&str>) -> Vec<(&'static str, Value)> {
     let tcp = |port: u16| json!({"protocol": "TCP", "port": port});
     let from = |name: &str| json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}});
     let anywhere = json!({"ipBlock": {"cidr": "0.0.0.0/0"}});
@@ -53,6 +56,8 @@ fn policies(ray: &ResolvedRay, operator: &str) -> Vec<(&'static str, Value)> {
     https.extend(redis_port(ray).map(tcp));
     let mut senders = vec![from(operator)];
     senders.extend(ray.allow_from.iter().map(|name| from(name)));
+    let mut comes_in = vec![json!({"from": senders, "ports": PORTS.map(tcp)})];
+    comes_in.extend(prometheus.map(|name| json!({"from": [from(name)], "ports": [tcp(METRICS)]})));
     vec![
         ("default-deny", json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})),
         (
@@ -78,12 +83,7 @@ fn policies(ray: &ResolvedRay, operator: &str) -> Vec<(&'static str, Value)> {
                 {"to": [{"ipBlock": {"cidr": "169.254.170.23/32"}}], "ports": [tcp(80)]},
             ]}),
         ),
-        (
-            "in",
-            json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{
-                "from": senders, "ports": PORTS.map(tcp),
-            }]}),
-        ),
+        ("in", json!({"podSelector": {}, "policyTypes": ["Ingress"], "ingress": comes_in})),
     ]
 }
 

@@ -95,9 +95,10 @@ impl RayPlace {
     }
 }
 
-pub(super) fn build(inside: &mut Inside<'_, '_>, operator: &[Urn]) -> Result<(), StackError> {
+/// Adds it; its namespace.
+pub(super) fn build(inside: &mut Inside<'_, '_>, operator: &[Urn]) -> Result<Option<Urn>, StackError> {
     let manifest: &Resolved = inside.builder.manifest;
-    let Some(ray) = &manifest.ray else { return Ok(()) };
+    let Some(ray) = &manifest.ray else { return Ok(None) };
     let namespace = inside.add::<Plain>(super::namespace(&ray.namespace, STANDARD))?;
     let mut before = network_policies::build(inside, ray, &namespace.urn, OPERATOR)?;
     if ray.fault_tolerance.enabled && ray.fault_tolerance.redis_address.is_none() {
@@ -112,7 +113,8 @@ pub(super) fn build(inside: &mut Inside<'_, '_>, operator: &[Urn]) -> Result<(),
     before.iter().try_for_each(|other| inside.builder.stack.after(&cluster, other))?;
     inside.has_pods(&cluster)?;
     inside.has_nodes(&cluster)?;
-    jobs(inside, manifest, ray, &cluster)
+    jobs(inside, manifest, ray, &cluster)?;
+    Ok(Some(namespace.urn))
 }
 
 fn cluster(inside: &mut Inside<'_, '_>, manifest: &Resolved, ray: &ResolvedRay) -> Result<Urn, StackError> {

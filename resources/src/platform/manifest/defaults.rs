@@ -9,8 +9,8 @@ use super::network::ResolvedNetwork;
 use super::ray::ResolvedRay;
 use super::types::{
     Addon, Addons, AmiType, AuthenticationMode, Autoscaler, Backup, Capacity, CapacityReservation, Cluster, Disk,
-    Endpoint, Environment, Fallback, Identity, Kubernetes, LogType, Logs, Manifest, NodePool, NodeRepair, Oidc, Policy,
-    PoolUpdate, Support, Taint, TaintEffect, TerminationHandler, VolumeType, WarmPool,
+    Endpoint, Environment, Fallback, Identity, Kubernetes, LogType, Logs, Manifest, Monitoring, NodePool, NodeRepair,
+    Oidc, Policy, PoolUpdate, Support, Taint, TaintEffect, TerminationHandler, VolumeType, WarmPool,
 };
 use super::versions;
 use crate::platform::instance_types::{self, Accelerator, Architecture};
@@ -48,6 +48,9 @@ pub struct Resolved {
     /// The Ray cluster; `None` without one.
     #[serde(default)]
     pub ray: Option<ResolvedRay>,
+    /// Dashboards and monitors.
+    #[serde(default)]
+    pub monitoring: Monitoring,
     /// Files and folders of policies, relative to the manifest.
     pub policies: Vec<String>,
     /// The built-in policies.
@@ -169,6 +172,7 @@ impl Manifest {
             backup: self.backup.clone(),
             kubernetes: self.kubernetes.clone(),
             ray,
+            monitoring: self.monitoring.clone(),
             policies: self.policies.clone(),
             policy: self.policy.clone(),
         }

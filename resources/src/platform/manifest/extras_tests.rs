@@ -56,6 +56,7 @@ addons:
 autoscaler: {identity: pod_identity}
 termination_handler: {enabled: true, mode: queue, identity: pod_identity}
 backup: {enabled: true, schedule: '*/30 0-6 * * MON-FRI', retention_days: 90, identity: pod_identity}
+monitoring: {dashboards: true, pod_monitors: true, namespace: prometheus, labels: {release: stack}}
 ";
     let loaded = load("m.yaml", format!("{HEAD}{text}").as_bytes(), TODAY).unwrap();
     assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
@@ -73,6 +74,8 @@ backup: {enabled: true, schedule: '*/30 0-6 * * MON-FRI', retention_days: 90, id
     assert_eq!(manifest.autoscaler.identity, Identity::PodIdentity);
     assert_eq!(manifest.termination_handler.mode, TerminationMode::Queue);
     assert_eq!((manifest.backup.enabled, manifest.backup.retention_days), (true, 90));
+    assert_eq!(manifest.monitoring.namespace.as_deref(), Some("prometheus"));
+    assert_eq!(manifest.monitoring.labels["release"], "stack");
     let json = serde_json::to_string(manifest).unwrap();
     assert_eq!(&serde_json::from_str::<Resolved>(&json).unwrap(), manifest);
     // What is written can be written again: JSON is YAML.
@@ -177,6 +180,32 @@ fn errors() {
         (
             "addons: {eks-pod-identity-agent: {enabled: false}, vpc-cni: {identity: irsa}, aws-ebs-csi-driver: {identity: irsa}}\nbackup: {identity: pod_identity}\n",
             &["7:20: `backup` gets its role by Pod Identity, and the agent that hands it out is switched off"],
+        ),
+        // Monitoring.
+        (
+            "monitoring: {pod_monitors: true}\n",
+            &["6:28: Ray's NetworkPolicies let no Prometheus in whose namespace they do not know"],
+        ),
+        (
+            "ray: {enabled: false}\nmonitoring: {dashboards: true, pod_monitors: true}\n",
+            &[
+                "7:26: without Ray there is no namespace for the dashboards",
+                "7:46: there is no Ray whose pods could be watched",
+            ],
+        ),
+        (
+            "kubernetes: {enabled: false}\nmonitoring: {dashboards: true}\n",
+            &["7:26: `dashboards` would stand in the cluster, and `kubernetes.enabled` keeps it empty"],
+        ),
+        (
+            "monitoring: {labels: {\"a/b/c\": d}}\n",
+            &["6:23: \"a/b/c\" is not a Kubernetes label key: it has the character \"/\""],
+        ),
+        (
+            "monitoring: {namespace: Prometheus}\n",
+            &[
+                "6:25: `namespace` must be a Kubernetes name: 63 characters at most of a-z, 0-9 and `-`, with neither end a `-`, not \"Prometheus\"",
+            ],
         ),
         // Identities.
         ("addons: {coredns: {identity: irsa}}\n", &["6:20: coredns does not call AWS and has no role"]),

@@ -134,6 +134,7 @@ fn the_quickstart_resolves_to_its_defaults() {
                 "serve": null,
                 "jobs": {},
             },
+            "monitoring": {"dashboards": false, "pod_monitors": false},
             "policies": [],
             "policy": {"allow": {}},
         })

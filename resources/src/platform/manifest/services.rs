@@ -1,5 +1,7 @@
 //! What a platform may have beside nodes and add-ons: the cluster autoscaler, the node
-//! termination handler, backups.
+//! termination handler, backups, monitoring.
+
+use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
@@ -65,6 +67,26 @@ pub struct Backup {
     pub identity: Identity,
 }
 
+/// What a Prometheus and a Grafana of your own are told of the platform; rayplat installs neither.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Monitoring {
+    /// Whether there are dashboards for Grafana, of the cluster's health and of its cost: ConfigMaps that
+    /// the sidecar of Grafana's chart looks for.
+    pub dashboards: bool,
+    /// Whether Prometheus is told of Ray's pods, by PodMonitors. Their kind is the Prometheus operator's,
+    /// and must stand in the cluster before.
+    pub pod_monitors: bool,
+    /// The namespace of Prometheus and Grafana, which must stand: dashboards and monitors go there, and
+    /// its pods may read Ray's metrics. Default for dashboards: Ray's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "dns_label")]
+    pub namespace: Option<String>,
+    /// Labels by which Prometheus chooses its monitors, such as `release: kube-prometheus-stack`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
 impl Default for Autoscaler {
     fn default() -> Self {
         Self { enabled: true, identity: Identity::Irsa, policy_arn: None }
@@ -81,6 +103,10 @@ impl Default for Backup {
     fn default() -> Self {
         Self { enabled: false, schedule: "0 2 * * *".to_owned(), retention_days: 30, identity: Identity::Irsa }
     }
+}
+
+fn dns_label(_: &mut SchemaGenerator) -> Schema {
+    string(&formats::DNS_LABEL)
 }
 
 fn schedule(_: &mut SchemaGenerator) -> Schema {

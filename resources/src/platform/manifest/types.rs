@@ -18,7 +18,7 @@ pub use super::pool_extras::{
 use super::pool_extras::{cidr, image_id, pool_subnet_ids};
 pub use super::pool_update::{PoolUpdate, UpdateStrategy};
 pub use super::ray::{FaultTolerance, Kubernetes, Ray, RayHead, RayJob, RayWorkers};
-pub use super::services::{Autoscaler, Backup, TerminationHandler, TerminationMode};
+pub use super::services::{Autoscaler, Backup, Monitoring, TerminationHandler, TerminationMode};
 
 /// A Ray platform on Amazon EKS, as `rayplat` provisions it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -65,6 +65,9 @@ pub struct Manifest {
     /// The Ray cluster.
     #[serde(default)]
     pub ray: Ray,
+    /// Dashboards and monitors.
+    #[serde(default)]
+    pub monitoring: Monitoring,
     /// The lint.
     #[serde(default)]
     pub lint: Lint,

@@ -20,6 +20,7 @@ backup: {enabled: true}
 ray:
   workers: {cpu: {min: 2}, gpu: {}}
   jobs: {train: {entrypoint: python train.py}}
+monitoring: {dashboards: true, pod_monitors: true, namespace: prometheus, labels: {release: stack}}
 ",
     "
 termination_handler: {enabled: true, mode: queue}

@@ -67,23 +67,32 @@ fn tag_text(context: &mut Context<'_>, path: &str, text: &str, part: &str, (leas
     }
 }
 
-pub fn check_labels(context: &mut Context<'_>, path: &str, labels: &BTreeMap<String, String>) {
+/// Labels of any object.
+pub fn check_syntax(context: &mut Context<'_>, path: &str, labels: &BTreeMap<String, String>) {
     for (key, value) in labels {
         let path = key_path(path, key);
         if let Err(reason) = label_key(key) {
             let message = format!("{} is not a Kubernetes label key: {reason}", quoted(key));
             let cure = "write a key like team or example.com/team";
             context.at_key(&path, Diagnostic::error(Code::BadFormat, message, cure));
-        } else if let Some(prefix) = reserved(key) {
+        }
+        label_value(context, &path, value, "label");
+    }
+}
+
+/// Labels of nodes.
+pub fn check_labels(context: &mut Context<'_>, path: &str, labels: &BTreeMap<String, String>) {
+    check_syntax(context, path, labels);
+    for key in labels.keys().filter(|key| label_key(key).is_ok()) {
+        if let Some(prefix) = reserved(key) {
             let found = Diagnostic::warning(
                 Code::Risk,
                 format!("label keys under {prefix} are reserved, and EKS refuses most of them"),
                 "choose a key under a domain of your own",
             )
             .rule("reserved-label");
-            context.at_key(&path, found);
+            context.at_key(&key_path(path, key), found);
         }
-        label_value(context, &path, value, "label");
     }
 }
 

@@ -7,6 +7,7 @@
 mod capacity;
 mod cluster;
 mod labels;
+mod monitoring;
 mod network;
 mod policy;
 mod pools;
@@ -31,6 +32,7 @@ pub fn check(json: &Value, spans: &Spans, today: Date, findings: &mut Vec<Diagno
     pools::check(&mut context);
     policy::check(&mut context);
     ray::check(&mut context);
+    monitoring::check(&mut context);
     skew::check(&mut context);
 }
 
