@@ -8,7 +8,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    done, or nothing to do
   1    a step failed (the rest was done; the next run goes on from there), or
-       the answer was no
+       the answer was no, or doctor found something to mend
   2    preview only: there are changes, or drift
   3    a policy forbids the plan
   4    verify only: a check did not pass or could not run
@@ -125,6 +125,8 @@ pub enum Command {
         /// One output, as plain text
         name: Option<String>,
     },
+    /// Look at everything that a run needs, and say how to mend what it lacks; changes nothing
+    Doctor,
     /// Let kubectl into the cluster: an entry in its configuration, beside those of others
     Kubeconfig(KubeconfigArgs),
     /// Print a token for a cluster, as kubectl asks for it

@@ -26,7 +26,7 @@ pub enum Ending {
     Done,
     /// A preview with changes.
     Changes,
-    /// A run in which a step failed; it has been reported.
+    /// A run in which a step failed, or a check; it has been reported.
     Incomplete,
     /// A run that was stopped; it has been reported.
     Interrupted,
@@ -102,7 +102,8 @@ impl From<StoreError> for Failure {
 }
 
 impl Failure {
-    fn hint(&self) -> Option<String> {
+    /// What to do.
+    pub fn hint(&self) -> Option<String> {
         match self {
             Self::Engine(error) => error.hint(),
             Self::Aws(error) => error.hint.clone(),

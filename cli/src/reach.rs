@@ -5,8 +5,9 @@ use rayplat_engine::{
     urn::Urn,
 };
 use rayplat_resources::{
+    aws::Clients,
     kubernetes::reach::{self, Reach},
-    platform::manifest::ResolvedNetwork,
+    platform::manifest::{Resolved, ResolvedNetwork},
 };
 
 use crate::{exit::Failure, setup::World};
@@ -24,11 +25,20 @@ pub async fn obstacle(world: &World) -> Result<Option<ProviderError>, Failure> {
     if emulated || !manifest.kubernetes.enabled {
         return Ok(None);
     }
-    let found = match endpoint(world) {
-        Some(endpoint) => reach::standing(&endpoint).await,
+    find(manifest, &world.clients, endpoint(world).as_deref()).await
+}
+
+/// The same of a cluster on AWS that stands at this endpoint, or is to be made.
+pub async fn find(
+    manifest: &Resolved,
+    clients: &Clients,
+    standing: Option<&str>,
+) -> Result<Option<ProviderError>, Failure> {
+    let found = match standing {
+        Some(endpoint) => reach::standing(endpoint).await,
         None if manifest.cluster.endpoint.public || manifest.cluster.endpoint.routed => Reach::Yes,
         None => match &manifest.network {
-            ResolvedNetwork::Existing { vpc_id, .. } => reach::in_vpc(&world.clients, vpc_id).await?,
+            ResolvedNetwork::Existing { vpc_id, .. } => reach::in_vpc(clients, vpc_id).await?,
             ResolvedNetwork::Create { .. } => {
                 Reach::No("the platform's own VPC does not stand yet, so this machine is not in it".to_owned())
             }

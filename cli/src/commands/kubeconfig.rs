@@ -79,7 +79,7 @@ pub async fn run(global: &Global, args: &KubeconfigArgs) -> Result<Ending, Failu
 }
 
 /// The first file of `KUBECONFIG`, as kubectl writes, else `~/.kube/config`.
-fn file(args: &KubeconfigArgs) -> Result<PathBuf, Failure> {
+pub fn file(args: &KubeconfigArgs) -> Result<PathBuf, Failure> {
     if let Some(file) = &args.kubeconfig {
         return Ok(file.clone());
     }
@@ -92,7 +92,7 @@ fn file(args: &KubeconfigArgs) -> Result<PathBuf, Failure> {
 }
 
 /// This program, asked for a token.
-fn command(global: &Global, cluster: &str, region: &str) -> Result<Command, Failure> {
+pub fn command(global: &Global, cluster: &str, region: &str) -> Result<Command, Failure> {
     let program = std::env::current_exe()
         .map_err(|source| Failure::Io { what: "this program's own path cannot be read".to_owned(), source })?;
     let mut args =

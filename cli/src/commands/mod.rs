@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod completions;
+mod doctor;
 mod down;
 mod graph;
 mod history;
@@ -32,6 +33,7 @@ pub fn run(args: &Args) -> Result<Ending, Failure> {
         Command::Up(args) => block_on(global, up::run(global, args)),
         Command::Down { purge_backups } => block_on(global, down::run(global, *purge_backups)),
         Command::Verify { command } => block_on(global, verify::run(global, command)),
+        Command::Doctor => block_on(global, doctor::run(global)),
         Command::Output { name } => block_on(global, output::run(global, name.as_deref())),
         Command::Kubeconfig(args) => block_on(global, kubeconfig::run(global, args)),
         Command::Token { cluster } => setup::runtime(global)?.block_on(token::run(global, cluster)),

@@ -1,0 +1,60 @@
+//! The account: who calls, and whether the state is of this place.
+
+use rayplat_engine::store::{Binding, Checkpoint};
+use rayplat_resources::{
+    aws::{self, Clients, Connect},
+    platform::manifest::Loaded,
+    rehearsal::Rehearsal,
+};
+
+use super::Check;
+use crate::{
+    args::Global,
+    setup::{self, Access},
+};
+
+/// An account that answers.
+pub struct Opened {
+    pub rehearsal: Option<Rehearsal>,
+    pub clients: Clients,
+    binding: Binding,
+}
+
+pub async fn credentials(global: &Global, loaded: &Loaded) -> (Check, Option<Opened>) {
+    const NAME: &str = "credentials";
+    let rehearsal = match global.rehearse.then(|| setup::account(global, Access::Look, loaded)).transpose() {
+        Ok(rehearsal) => rehearsal,
+        Err(failure) => return (Check::of(NAME, &failure), None),
+    };
+    let clients = match &rehearsal {
+        Some(account) => account.clients(),
+        None => {
+            let (region, endpoint) = (loaded.manifest.region.clone(), global.endpoint_url.clone());
+            aws::connect(&Connect { profile: global.profile.clone(), region, endpoint }).await
+        }
+    };
+    match clients.identity().await {
+        Ok(identity) => {
+            let emulated = if rehearsal.is_some() { ", emulated" } else { "" };
+            let binding = clients.binding(&identity);
+            let check = Check::ok(NAME, format!("{} in account {}{emulated}", identity.arn, identity.account));
+            (check, Some(Opened { rehearsal, clients, binding }))
+        }
+        Err(error) => (Check::of_call(NAME, error), None),
+    }
+}
+
+/// The one place that the state belongs to.
+pub fn binding(state: &Checkpoint, opened: &Opened) -> Option<Check> {
+    const NAME: &str = "binding";
+    let bound = &state.meta.as_ref()?.binding;
+    Some(if *bound == opened.binding {
+        Check::ok(NAME, format!("the state is of {bound}"))
+    } else {
+        Check::failed(
+            NAME,
+            format!("the state is of {bound}, and this is {}", opened.binding),
+            "Use that account's credentials (AWS_PROFILE or --profile), or name another state with --state.",
+        )
+    })
+}
