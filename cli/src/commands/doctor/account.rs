@@ -37,7 +37,7 @@ pub async fn credentials(global: &Global, loaded: &Loaded) -> (Check, Option<Ope
         Ok(identity) => {
             let emulated = if rehearsal.is_some() { ", emulated" } else { "" };
             let binding = clients.binding(&identity);
-            let check = Check::ok(NAME, format!("{} in account {}{emulated}", identity.arn, identity.account));
+            let check = Check::ok(NAME, format!("account {}{emulated}, as {}", identity.account, identity.arn));
             (check, Some(Opened { rehearsal, clients, binding }))
         }
         Err(error) => (Check::of_call(NAME, error), None),
