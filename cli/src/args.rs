@@ -107,13 +107,9 @@ pub enum Command {
     Preview(PreviewArgs),
     /// Bring the account to what the manifest says
     Up(UpArgs),
-    /// Destroy everything that the state knows, and nothing else; backups and their
-    /// key are kept
-    Down {
-        /// Destroy the backups too, every version of them
-        #[arg(long)]
-        purge_backups: bool,
-    },
+    /// Destroy everything that the state knows, and what was made through the cluster
+    /// that goes; backups and their key are kept
+    Down(DownArgs),
     /// Check the platform that stands: does it do what it is for?
     Verify {
         /// The check.
@@ -325,6 +321,20 @@ pub struct UpArgs {
     /// What is asked of the plan.
     #[command(flatten)]
     pub planning: Planning,
+}
+
+/// `rayplat down ...`
+#[derive(Debug, ClapArgs)]
+pub struct DownArgs {
+    /// Destroy the backups too, every version of them
+    #[arg(long)]
+    pub purge_backups: bool,
+    /// Leave the volumes of claims that others made in the account
+    #[arg(long, conflicts_with = "delete_volumes")]
+    pub keep_volumes: bool,
+    /// Destroy the volumes of claims that others made, the claims and what uses them
+    #[arg(long)]
+    pub delete_volumes: bool,
 }
 
 /// `rayplat init ...`

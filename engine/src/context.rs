@@ -4,7 +4,7 @@
 use std::{
     future::Future,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::{
     error::{ErrorClass, ProviderError},
     limits::Limits,
+    plan::Planning,
     retry::{RetryPolicy, Schedule},
     urn::Urn,
 };
@@ -94,7 +95,8 @@ pub(crate) struct Shared {
     pub retry: RetryPolicy,
     pub notes: mpsc::UnboundedSender<Note>,
     pub seed: u64,
-    pub purge: AtomicBool,
+    /// What was asked of the run beside the stack.
+    pub asked: OnceLock<Planning>,
 }
 
 /// A provider's view of the run.
@@ -138,7 +140,17 @@ impl Ctx {
 
     /// True if the run was asked to destroy what is kept otherwise, with all that it holds.
     pub fn purge(&self) -> bool {
-        self.shared.purge.load(Ordering::Relaxed)
+        self.shared.asked.get().is_some_and(|asked| asked.purge)
+    }
+
+    /// True if the run destroys everything that the stack has.
+    pub fn everything_goes(&self) -> bool {
+        self.shared.asked.get().is_some_and(|asked| asked.everything)
+    }
+
+    /// What people decided where a kind left it to them.
+    pub fn decided(&self, question: &str) -> Option<&str> {
+        self.shared.asked.get()?.decided.get(question).map(String::as_str)
     }
 
     /// How long the action should take, learned from past runs where there are any.
@@ -192,8 +204,8 @@ impl Ctx {
     /// A context outside a run, for testing a kind by itself. Its reports go nowhere.
     pub fn standalone(job: Job, clock: Arc<dyn Clock>, seed: u64) -> Self {
         let (notes, _) = mpsc::unbounded_channel();
-        let purge = AtomicBool::new(false);
-        let shared = Shared { limits: Limits::default(), clock, retry: RetryPolicy::default(), notes, seed, purge };
+        let asked = OnceLock::new();
+        let shared = Shared { limits: Limits::default(), clock, retry: RetryPolicy::default(), notes, seed, asked };
         Self::new(Arc::new(shared), job, Vec::new())
     }
 

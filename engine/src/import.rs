@@ -202,7 +202,7 @@ impl<'a> Import<'a> {
             nonce: found.nonce,
             inputs: found.observed.inputs,
             outputs: found.observed.outputs,
-            depends_on: resource.depends_on().into_iter().collect(),
+            depends_on: resource.outlived_by().into_iter().collect(),
             replace_order: provider.info().replace_order,
             claimed: found.claimed,
             pinned,

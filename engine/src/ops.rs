@@ -91,6 +91,14 @@ impl Engine {
         self
     }
 
+    /// The same engine with an answer to what a kind leaves to people
+    /// ([`crate::provider::Provider::goes_along`]).
+    #[must_use]
+    pub fn deciding(mut self, question: impl Into<String>, answer: impl Into<String>) -> Self {
+        self.planning.decided.insert(question.into(), answer.into());
+        self
+    }
+
     /// Says who runs it; stands in the history, e.g. `ann@laptop`.
     #[must_use]
     pub fn by(mut self, who: impl Into<String>) -> Self {
@@ -239,8 +247,8 @@ impl Engine {
         interrupt: Interrupt,
         approve: impl FnOnce(&Plan) -> bool,
     ) -> Result<Report, Error> {
-        let everything_goes = self.clone().planning(Planning { purge: self.planning.purge, ..Planning::default() });
-        everything_goes.apply("down", &Stack::new(stack), events, interrupt, approve).await
+        let planning = Planning { replace: Vec::new(), everything: true, ..self.planning.clone() };
+        self.clone().planning(planning).apply("down", &Stack::new(stack), events, interrupt, approve).await
     }
 
     /// Reads the account into the state and changes nothing in the account.
@@ -265,7 +273,8 @@ impl Engine {
     ) -> Result<Session, Error> {
         let session =
             Session::open(&self.registry, &self.store, &self.options, stack, events, interrupt, writes).await?;
-        session.shared.purge.store(self.planning.purge, std::sync::atomic::Ordering::Relaxed);
+        // It was opened a moment ago, and nobody has asked it anything.
+        let _ = session.shared.asked.set(self.planning.clone());
         Ok(session)
     }
 

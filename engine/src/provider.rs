@@ -12,7 +12,10 @@ use serde_json::Value;
 use crate::{
     context::Ctx,
     error::{ErrorClass, ProviderError},
-    plan::diff::{Change, structural},
+    plan::{
+        Along, Planning,
+        diff::{Change, structural},
+    },
     stack::OutputSet,
     urn::Urn,
     value::Planned,
@@ -215,6 +218,17 @@ pub trait Provider: Send + Sync + 'static {
         None
     }
 
+    /// What is no resource's and is met when an object with these outputs is destroyed: people
+    /// see it before they approve. Where it is for people to decide what becomes of it and they
+    /// have not ([`Planning::decided`]), the plan is refused. Pure.
+    ///
+    /// # Errors
+    /// What is to be decided, and how.
+    fn goes_along(&self, outputs: &Self::Outputs, planning: &Planning) -> Result<Vec<Along>, Refusal> {
+        let _ = (outputs, planning);
+        Ok(Vec::new())
+    }
+
     /// How long this very change in place usually takes.
     fn expected_change(&self, old: &Value, new: &Planned) -> Duration {
         let _ = (old, new);
@@ -339,6 +353,12 @@ pub trait DynProvider: Send + Sync + 'static {
     fn refuse_update(&self, old: &Value, new: &Planned) -> Option<Refusal>;
     /// [`Provider::refuse_delete`].
     fn refuse_delete(&self, old: &Value) -> Option<Refusal>;
+    /// [`Provider::goes_along`]. Nothing is known of what goes along with outputs that are not the
+    /// kind's: deleting the object is refused all the same.
+    ///
+    /// # Errors
+    /// As there.
+    fn goes_along(&self, outputs: &Value, planning: &Planning) -> Result<Vec<Along>, Refusal>;
     /// [`Provider::expected_change`].
     fn expected_change(&self, old: &Value, new: &Planned) -> Duration;
     /// Checks that a value has the inputs' shape.
@@ -437,6 +457,13 @@ impl<P: Provider> DynProvider for P {
 
     fn refuse_delete(&self, old: &Value) -> Option<Refusal> {
         Provider::refuse_delete(self, old)
+    }
+
+    fn goes_along(&self, outputs: &Value, planning: &Planning) -> Result<Vec<Along>, Refusal> {
+        match decode(P::TYPE, "outputs", outputs) {
+            Ok(outputs) => Provider::goes_along(self, &outputs, planning),
+            Err(_) => Ok(Vec::new()),
+        }
     }
 
     fn expected_change(&self, old: &Value, new: &Planned) -> Duration {

@@ -123,7 +123,7 @@ impl Rebuild<'_> {
         let provider = self.provider(urn)?;
         let planned = self.planned(resource)?;
         let objects = self.search.objects.remove(urn).unwrap_or_default();
-        let depends_on: Vec<Urn> = resource.depends_on().into_iter().collect();
+        let depends_on: Vec<Urn> = resource.outlived_by().into_iter().collect();
         let order = provider.info().replace_order;
         let mut stands = false;
         for object in objects {

@@ -74,8 +74,8 @@ impl Basis {
         let wishes: Vec<_> = stack
             .resources()
             .map(|resource| {
-                let Resource { urn, inputs, after, after_create, after_update, protect } = resource;
-                (urn, inputs, after, after_create, after_update, protect)
+                let Resource { urn, inputs, after, after_create, after_update, goes_before, protect } = resource;
+                (urn, inputs, after, after_create, after_update, goes_before, protect)
             })
             .collect();
         Ok(Self {

@@ -26,6 +26,9 @@ pub struct Resource {
     /// Resources that are changed before it where one run changes both. Order alone: it
     /// gives way where it would close a circle.
     pub after_update: BTreeSet<Urn>,
+    /// Resources that it goes before where one run destroys both; nothing else waits for
+    /// anything by this. Order alone: it gives way where it would close a circle.
+    pub goes_before: BTreeSet<Urn>,
     /// Refuse plans that would destroy it.
     pub protect: bool,
 }
@@ -34,13 +37,29 @@ impl Resource {
     /// A resource that nothing but its inputs says anything of.
     pub fn new(urn: Urn, inputs: Expr) -> Self {
         let none = BTreeSet::new;
-        Self { urn, inputs, after: none(), after_create: none(), after_update: none(), protect: false }
+        Self {
+            urn,
+            inputs,
+            after: none(),
+            after_create: none(),
+            after_update: none(),
+            goes_before: none(),
+            protect: false,
+        }
     }
 
     /// Everything it depends on: references, `after` and `after_create`, sorted.
     pub fn depends_on(&self) -> BTreeSet<Urn> {
         let mut urns = self.changes_after();
         urns.extend(self.after_create.iter().cloned());
+        urns
+    }
+
+    /// What must stand until it is gone: everything that it depends on, and `goes_before`. Recorded
+    /// with the object, sorted.
+    pub fn outlived_by(&self) -> BTreeSet<Urn> {
+        let mut urns = self.depends_on();
+        urns.extend(self.goes_before.iter().cloned());
         urns
     }
 
@@ -248,6 +267,18 @@ impl Stack {
         let node = self.find(other, urn)?;
         self.find(urn, other)?;
         self.graph[node].after_update.insert(other.clone());
+        Ok(())
+    }
+
+    /// Where one run destroys both, `urn` goes before `other`; whichever was added first. See
+    /// [`Resource::goes_before`].
+    ///
+    /// # Errors
+    /// Either is not in the stack.
+    pub fn goes_before(&mut self, urn: &Urn, other: &Urn) -> Result<(), StackError> {
+        let node = self.find(other, urn)?;
+        self.find(urn, other)?;
+        self.graph[node].goes_before.insert(other.clone());
         Ok(())
     }
 

@@ -5,10 +5,14 @@ mod common;
 
 use common::{
     Res,
-    golden::{golden, key, made, purge, put, try_plan},
+    golden::{asked, golden, key, made, purge, put, try_plan},
     res, stack, urn,
 };
-use rayplat_engine::{error::Error, store::Phase};
+use rayplat_engine::{
+    error::Error,
+    plan::{Planning, render::render},
+    store::Phase,
+};
 use serde_json::json;
 
 #[test]
@@ -295,4 +299,52 @@ fn what_people_would_miss_is_kept() {
 fn what_people_would_miss_is_never_replaced() {
     let error = try_plan(&stack(&[res("Vault/backups").key("new")]), &made(&[res("Vault/backups")])).unwrap_err();
     assert!(matches!(error, Error::Protected { .. }), "{error}");
+}
+
+/// `b` goes before `a` where both go; nothing that is made or changed waits for anything by it.
+#[test]
+fn what_goes_before_something_else_waits_for_nothing() {
+    let both = [res("a"), res("b").goes_before("a").goes_before("later"), res("later")];
+    golden(
+        &made(&[]),
+        &both,
+        "
+        create test:Thing/a#0
+        create test:Thing/b#0
+        create test:Thing/later#0
+        ",
+    );
+    golden(
+        &made(&both),
+        &[],
+        "
+        delete test:Thing/later#0 (removed)
+            after delete test:Thing/b#0
+        delete test:Thing/b#0 (removed)
+        delete test:Thing/a#0 (removed)
+            after delete test:Thing/b#0
+        ",
+    );
+    // A state of before the order was known learns it.
+    let relinked = try_plan(&stack(&both), &made(&[res("a"), res("b"), res("later")])).unwrap();
+    assert_eq!(relinked.relinks.len(), 1);
+    assert_eq!(relinked.relinks[0].depends_on, [urn("a"), urn("later")]);
+}
+
+/// Nobody's things that are met by a deletion are shown, and asked about where that is needed.
+#[test]
+fn what_becomes_of_others_is_asked() {
+    let state = made(&[res("house").key("crowded"), res("shed")]);
+    let error = try_plan(&stack(&[res("shed")]), &state).unwrap_err();
+    assert_eq!(error.to_string(), "test:Thing/house: people are in it");
+    assert_eq!(error.hint().as_deref(), Some("Say what becomes of them."));
+    // What stays has nobody to ask about.
+    assert!(try_plan(&stack(&[res("house").key("crowded")]), &state).is_ok());
+    let decided =
+        |answer: &str| Planning { decided: [("people".to_owned(), answer.to_owned())].into(), ..Planning::default() };
+    for (answer, told) in [("stay", "stays: people"), ("go", "goes along: people")] {
+        let plan = asked(&stack(&[]), &state, &decided(answer)).unwrap();
+        assert!(render(&plan).contains(told), "{}", render(&plan));
+        assert_eq!(plan.along.len(), 1);
+    }
 }

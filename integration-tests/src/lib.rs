@@ -5,6 +5,7 @@ pub mod helm;
 pub mod kubernetes;
 pub mod moto;
 pub mod operations;
+pub mod others;
 pub mod python;
 pub mod ray;
 
@@ -204,10 +205,11 @@ pub fn inside(world: &World) -> Vec<String> {
 /// Keys that wait for their end, and what AWS made by itself, do not count.
 pub fn leftovers(world: &World) -> Vec<String> {
     world.account.with_account(|account| {
+        let volumes = account.ec2.volumes.len();
         let mut ask = |service: &str, operation: &str, params: Value| {
             account.handle(service, operation, &params).unwrap_or_else(|error| panic!("{operation}: {error:?}"))
         };
-        let mut left: Vec<String> = Vec::new();
+        let mut left: Vec<String> = vec!["ec2 volume".to_owned(); volumes];
         for (service, operation, list) in [
             ("iam", "ListOpenIDConnectProviders", "OpenIDConnectProviderList"),
             ("logs", "DescribeLogGroups", "logGroups"),

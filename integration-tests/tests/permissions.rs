@@ -78,9 +78,14 @@ fn the_quick_start_lives_under_its_policy() {
         }
     }
     let conditions: Vec<&Value> = documents.statements().filter_map(|statement| statement.get("Condition")).collect();
-    for key in
-        ["iam:PassedToService", "iam:AWSServiceName", "kms:GrantIsForAWSResource", "ec2:CreateAction", "iam:PolicyARN"]
-    {
+    for key in [
+        "iam:PassedToService",
+        "iam:AWSServiceName",
+        "kms:GrantIsForAWSResource",
+        "ec2:CreateAction",
+        "iam:PolicyARN",
+        r#""aws:ResourceTag/cluster.k8s.amazonaws.com/name":"production-ray-cluster""#,
+    ] {
         assert!(conditions.iter().any(|condition| condition.to_string().contains(key)), "{key}: {conditions:#?}");
     }
 }

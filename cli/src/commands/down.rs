@@ -1,9 +1,10 @@
 //! `rayplat down`
 
+use rayplat_resources::kubernetes::sweep::Volumes;
 use rayplat_state::SledStore;
 
 use crate::{
-    args::Global,
+    args::{DownArgs, Global},
     commands::up::{self, Deed},
     exit::{Ending, Failure},
     reach,
@@ -12,15 +13,20 @@ use crate::{
     store,
 };
 
-pub async fn run(global: &Global, purge_backups: bool) -> Result<Ending, Failure> {
+pub async fn run(global: &Global, args: &DownArgs) -> Result<Ending, Failure> {
     up::check_terminal(global)?;
     let folder = setup::state_folder(global);
     if store::s3_address(global).is_none() && !SledStore::exists(&folder) && !global.json {
         out(&format!("note: there is no state in {}: nothing is known that could be destroyed", folder.display()));
     }
     let mut world = setup::open(global, Access::Look, "down").await?;
-    if purge_backups {
+    if args.purge_backups {
         world.engine = world.engine.purging();
+    }
+    match (args.keep_volumes, args.delete_volumes) {
+        (true, _) => world.engine = Volumes::Keep.decided(world.engine),
+        (_, true) => world.engine = Volumes::Delete.decided(world.engine),
+        (false, false) => {}
     }
     if reach::anything_inside(&world)
         && let Some(obstacle) = reach::obstacle(&world).await?

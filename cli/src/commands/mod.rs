@@ -31,7 +31,7 @@ pub fn run(args: &Args) -> Result<Ending, Failure> {
     match &args.command {
         Command::Preview(args) => block_on(global, preview::run(global, args)),
         Command::Up(args) => block_on(global, up::run(global, args)),
-        Command::Down { purge_backups } => block_on(global, down::run(global, *purge_backups)),
+        Command::Down(args) => block_on(global, down::run(global, args)),
         Command::Verify { command } => block_on(global, verify::run(global, command)),
         Command::Doctor => block_on(global, doctor::run(global)),
         Command::Output { name } => block_on(global, output::run(global, name.as_deref())),

@@ -93,6 +93,9 @@ impl Gate<'_> {
         if let Some(section) = &policies {
             tell(json!({"event": "policies", "policies": section.json}));
         }
+        if !plan.along.is_empty() {
+            tell(json!({"event": "along", "along": plan.along}));
+        }
         tell(json!({"event": "cost", "cost": self.cost.json()}));
         report::flush(&self.messages);
         if !self.global.json {

@@ -6,7 +6,7 @@ use rayplat_engine::{
     event::Summary,
     ops::Report,
     plan::{
-        Plan, Reason, Step,
+        Along, Plan, Reason, Step,
         diff::{Change, Effect},
     },
     provider::{Action, ReplaceOrder},
@@ -96,6 +96,7 @@ impl Tree {
                 lines.extend(self.details(step).into_iter().map(|line| format!("{below}     {line}")));
             }
         }
+        lines.extend(self.along(plan));
         lines.extend(self.retained(plan));
         lines.extend(kept::lines(&plan.kept));
         lines.push(String::new());
@@ -104,6 +105,20 @@ impl Tree {
         let expected = u64::try_from(expected.as_millis()).unwrap_or(u64::MAX);
         lines.push(format!("Expected to take about {}.", duration(expected)));
         lines.join("\n")
+    }
+
+    /// What others made and what becomes of it.
+    fn along(&self, plan: &Plan) -> Vec<String> {
+        let Style { bold, reset, .. } = self.style;
+        let mut lines = Vec::new();
+        for (stays, heading) in [(false, "goes too"), (true, "stays in the account")] {
+            let these: Vec<&Along> = plan.along.iter().filter(|along| along.stays == stays).collect();
+            let Some(last) = these.len().checked_sub(1) else { continue };
+            lines.push(format!("{bold}{heading}{reset}"));
+            let branch = |index| if index == last { "└─ " } else { "├─ " };
+            lines.extend(these.iter().enumerate().map(|(index, along)| format!("{}{}", branch(index), along.what)));
+        }
+        lines
     }
 
     /// What is left standing although it is no longer wanted, and how to be rid of it.
@@ -257,6 +272,11 @@ pub fn closing(report: &Report, before: &Checkpoint) -> String {
         text.push_str(&format!(
             "\nThe KMS key waits out its deletion window; `aws kms cancel-key-deletion --key-id {id}` takes that back."
         ));
+    }
+    if summary.complete() {
+        for stays in report.plan.along.iter().filter(|along| along.stays) {
+            text.push_str(&format!("\nLeft in the account: {}.", stays.what));
+        }
     }
     text
 }

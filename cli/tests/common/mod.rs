@@ -117,5 +117,34 @@ pub fn edit_account(place: &Place, edit: impl FnOnce(&mut rayplat_resources::reh
     account.save().unwrap();
 }
 
+/// Makes objects in the rehearsal's cluster as somebody else would, and lets half an hour pass. Each
+/// with its collection's path.
+pub fn apply_in_cluster(place: &Place, objects: &[(&str, serde_json::Value)]) {
+    use rayplat_resources::rehearsal::{Rehearsal, Seed};
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let seed = Seed { account_id: "123456789012".to_owned(), region: "us-east-1".to_owned(), seed: 1 };
+        let folder = place.file(".rayplat/rehearsal/rayplat/account");
+        let account = Rehearsal::open(&folder, &seed, 0).unwrap();
+        let (name, host) = account.with_account(|account| {
+            let cluster = account.eks.clusters.values().next().unwrap();
+            (cluster.name.clone(), cluster.endpoint.url.replace("https://", ""))
+        });
+        let token = account.clients().kubernetes.tokens(&name).unwrap().token().await.unwrap().text;
+        for (path, object) in objects {
+            let parts: Vec<&str> = path.split('/').collect();
+            let [group, version, namespace, plural] = parts.as_slice() else { panic!("{path}") };
+            let params = serde_json::json!({
+                "host": host, "token": token, "group": group, "version": version, "namespace": namespace, "plural": plural,
+                "name": object["metadata"]["name"], "subresource": "", "contentType": "application/apply-patch+yaml",
+                "query": {"fieldManager": "others"}, "body": object,
+            });
+            account.with_account(|account| account.handle("kubernetes", "Apply", &params)).unwrap();
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(1800)).await;
+        account.save().unwrap();
+    });
+}
+
 /// The quick start's log group.
 pub const LOG_GROUP: &str = "/aws/eks/production-ray-cluster/cluster";

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -83,7 +83,7 @@ impl Session {
             retry: options.retry.clone(),
             notes: sender,
             seed: options.seed,
-            purge: false.into(),
+            asked: OnceLock::new(),
         };
         Ok(Self {
             registry: registry.clone(),

@@ -47,7 +47,7 @@ pub enum Verdict {
 pub struct Decision<'a> {
     /// The desired resource.
     pub resource: &'a Resource,
-    /// What it depends on, sorted.
+    /// What must stand until it is gone, sorted.
     pub depends_on: Vec<Urn>,
     /// The object that stands for it now.
     pub current: Option<&'a Object>,
@@ -90,7 +90,7 @@ pub fn decide<'a>(
                 .map_err(|error| Error::Stack { urn: resource.urn.clone(), reason: error.to_string() })?;
         }
         let current = checkpoint.current(&resource.urn);
-        let depends_on: Vec<Urn> = resource.depends_on().into_iter().collect();
+        let depends_on: Vec<Urn> = resource.outlived_by().into_iter().collect();
         let decided = Decided { checkpoint, decisions: &decisions, index: &index };
         let forced = current.is_some_and(|object| decided.goes_first(object, &depends_on));
         let order = if forced { ReplaceOrder::DeleteThenCreate } else { provider.info().replace_order };

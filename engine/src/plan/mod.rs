@@ -10,7 +10,7 @@ pub mod pin;
 pub mod render;
 pub mod replace;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -142,6 +142,15 @@ pub struct Kept {
     pub effect: Effect,
 }
 
+/// Something that is no resource's, and that the deletion of one decides about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Along {
+    /// What it is, and whose.
+    pub what: String,
+    /// Whether it is left standing; else it goes along.
+    pub stays: bool,
+}
+
 /// What is to be done: a graph of steps. Serialisable.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -170,6 +179,9 @@ pub struct Plan {
     /// [`Provider::keeps`]: crate::provider::Provider::keeps
     #[serde(default)]
     pub retained: Vec<ObjectKey>,
+    /// What is no resource's, and goes or stays when something is destroyed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub along: Vec<Along>,
 }
 
 impl Plan {
@@ -253,6 +265,13 @@ pub struct Planning {
     /// ([`crate::provider::Provider::keeps`]), and what it holds with it.
     #[serde(default)]
     pub purge: bool,
+    /// What people decided where a kind leaves it to them, by its question
+    /// ([`crate::provider::Provider::goes_along`]).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub decided: BTreeMap<String, String>,
+    /// Everything that the stack has goes, as in [`crate::ops::Engine::down`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub everything: bool,
 }
 
 /// Makes a plan that turns `checkpoint` into `stack`.
@@ -277,6 +296,6 @@ pub fn plan_with(
     let names = || stack.resources().map(|resource| &resource.urn);
     let insisted = planning.replace.iter().map(|name| names::resolve(names(), name)).collect::<Result<_, _>>()?;
     let decisions = decide::decide(stack, checkpoint, registry, &insisted)?;
-    let plan = replace::expand(stack, checkpoint, registry, decisions, planning.purge)?;
+    let plan = replace::expand(stack, checkpoint, registry, decisions, planning)?;
     Ok(Plan { planning: planning.clone(), ..plan })
 }

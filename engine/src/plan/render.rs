@@ -35,6 +35,9 @@ pub fn render(plan: &Plan) -> String {
     for key in &plan.retained {
         let _ = writeln!(text, "retained: {key}");
     }
+    for along in &plan.along {
+        let _ = writeln!(text, "{}: {}", if along.stays { "stays" } else { "goes along" }, along.what);
+    }
     if !plan.unchanged.is_empty() {
         let _ = writeln!(text, "unchanged: {}", plan.unchanged.len());
     }

@@ -8,7 +8,7 @@
 //! | F(d) -> F(r) | r depends on d (not if F(r) takes up what was begun when d stood; not if F(r) is an update and r waits for d only to be made) |
 //! | F(r) -> D(old) | create-then-delete |
 //! | D(old) -> F(r) | delete-then-create |
-//! | D(p) -> D(o) | the object p was made from o's resource |
+//! | D(p) -> D(o) | the object p was made from o's resource, or goes before it |
 //! | F(p) -> D(o) | p lets go of o by being changed (not if p waits for o's successor, which waits for D(o)) |
 //! | F(d) -> D(old) | an uncertain delete-then-create is compared again before it begins |
 //! | F(u) -> F(r) | F(u) is an update, r stands and is changed after u where both are |
@@ -27,7 +27,7 @@ use petgraph::{
 use crate::{
     error::Error,
     plan::{
-        Pair, Plan, Reason, Relink, Step, StepId,
+        Pair, Plan, Planning, Reason, Relink, Step, StepId,
         decide::{Decision, Verdict, provider},
     },
     provider::{Action, Refusal, Registry, ReplaceOrder},
@@ -40,6 +40,7 @@ use crate::{
 struct Expansion<'a> {
     checkpoint: &'a Checkpoint,
     registry: &'a Registry,
+    planning: &'a Planning,
     plan: Plan,
     forward: HashMap<Urn, StepId>,
     deletes: HashMap<ObjectKey, StepId>,
@@ -55,11 +56,12 @@ pub fn expand(
     checkpoint: &Checkpoint,
     registry: &Registry,
     decisions: Vec<Decision<'_>>,
-    purge: bool,
+    planning: &Planning,
 ) -> Result<Plan, Error> {
     let mut expansion = Expansion {
         checkpoint,
         registry,
+        planning,
         plan: Plan {
             stack: stack.name().to_owned(),
             base_run: checkpoint.meta.as_ref().map_or(0, |meta| meta.run),
@@ -72,7 +74,7 @@ pub fn expand(
         expansion.forward_steps(decision)?;
         expansion.plan.kept.extend(decision.kept.iter().cloned());
     }
-    if !purge {
+    if !planning.purge {
         expansion.plan.retained = expansion.retained(stack).into_iter().collect();
     }
     expansion.deletions(stack)?;
@@ -168,10 +170,11 @@ impl Expansion<'_> {
             // What cannot be proved to be ours is never deleted.
             return Err(Error::Unclaimed { urn: object.urn.clone(), id: object.id.clone().unwrap_or_default() });
         }
-        if object.phase == Phase::Live
-            && let Some(Refusal { reason, hint }) = provider(self.registry, &object.urn)?.refuse_delete(&object.inputs)
-        {
-            return Err(Error::Refused { urn: object.urn.clone(), reason, hint });
+        if object.phase == Phase::Live {
+            let provider = provider(self.registry, &object.urn)?;
+            let refused = |Refusal { reason, hint }| Error::Refused { urn: object.urn.clone(), reason, hint };
+            provider.refuse_delete(&object.inputs).map_or(Ok(()), |refusal| Err(refused(refusal)))?;
+            self.plan.along.extend(provider.goes_along(&object.outputs, self.planning).map_err(refused)?);
         }
         let expected_ms = self.expected(&object.urn, Action::Delete, Some(object))?;
         Ok(self.push(Step {

@@ -25,7 +25,7 @@ pub fn made(resources: &[Res]) -> Checkpoint {
             checkpoint.current(urn).map_or(Lookup::Missing, |object| Lookup::Known(object.outputs[field].clone()))
         };
         let inputs = resource.inputs.eval(&lookup).unwrap().known().unwrap().clone();
-        put(&mut checkpoint, &resource.urn, 0, inputs, resource.depends_on().into_iter().collect());
+        put(&mut checkpoint, &resource.urn, 0, inputs, resource.outlived_by().into_iter().collect());
     }
     checkpoint
 }
@@ -59,8 +59,12 @@ pub fn key(name: &str, generation: u32) -> ObjectKey {
 
 /// The plan of a run that was asked to purge.
 pub fn purge(stack: &Stack, checkpoint: &Checkpoint) -> Result<Plan, Error> {
-    let planning = Planning { purge: true, ..Planning::default() };
-    plan_with(stack, checkpoint, &registry(&Cloud::new(Log::default())), &planning)
+    asked(stack, checkpoint, &Planning { purge: true, ..Planning::default() })
+}
+
+/// The plan of a run that was asked for more than the stack.
+pub fn asked(stack: &Stack, checkpoint: &Checkpoint, planning: &Planning) -> Result<Plan, Error> {
+    plan_with(stack, checkpoint, &registry(&Cloud::new(Log::default())), planning)
 }
 
 pub fn try_plan(stack: &Stack, checkpoint: &Checkpoint) -> Result<Plan, Error> {

@@ -6,6 +6,7 @@ use rayplat_engine::{
     context::{Ctx, Poll, Repeat},
     error::{ErrorClass, ProviderError},
     inputs, outputs,
+    plan::{Along, Planning},
     provider::{
         Action, Created, Current, Marks, Observed, Provider, Reading, Recovered, Refusal, Registry, ReplaceOrder,
     },
@@ -193,6 +194,15 @@ impl<M: Mark> Provider for Kind<M> {
 
     fn refuse_delete(&self, old: &Value) -> Option<Refusal> {
         (M::STUBBORN && old["value"] == "locked").then(|| Refusal::new("it is locked", "Unlock it first."))
+    }
+
+    /// What has people in it asks what becomes of them.
+    fn goes_along(&self, outputs: &ThingOutputs, planning: &Planning) -> Result<Vec<Along>, Refusal> {
+        match (outputs.label.as_str(), planning.decided.get("people")) {
+            ("crowded", None) => Err(Refusal::new("people are in it", "Say what becomes of them.")),
+            ("crowded", Some(answer)) => Ok(vec![Along { what: "people".to_owned(), stays: answer == "stay" }]),
+            _ => Ok(Vec::new()),
+        }
     }
 
     fn keeps(&self, inputs: &ThingInputs) -> bool {

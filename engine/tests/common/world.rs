@@ -40,6 +40,7 @@ pub struct Res {
     after: Vec<Urn>,
     after_create: Vec<Urn>,
     after_update: Vec<Urn>,
+    goes_before: Vec<Urn>,
     protect: bool,
 }
 
@@ -68,6 +69,7 @@ pub fn res(name: &str) -> Res {
         after: Vec::new(),
         after_create: Vec::new(),
         after_update: Vec::new(),
+        goes_before: Vec::new(),
         protect: false,
     }
 }
@@ -107,6 +109,10 @@ impl Res {
         self.after_update.push(urn(of));
         self
     }
+    pub fn goes_before(mut self, of: &str) -> Self {
+        self.goes_before.push(urn(of));
+        self
+    }
     pub fn protect(mut self) -> Self {
         self.protect = true;
         self
@@ -124,6 +130,7 @@ impl Res {
             after: self.after.iter().cloned().collect(),
             after_create: self.after_create.iter().cloned().collect(),
             after_update: self.after_update.iter().cloned().collect(),
+            goes_before: self.goes_before.iter().cloned().collect(),
             protect: self.protect,
             ..Resource::new(self.urn.clone(), inputs)
         }

@@ -147,6 +147,7 @@ impl Inside {
             copy.inputs = without_aws(copy.inputs);
             copy.after = kept(&resource.after);
             copy.after_create = kept(&resource.after_create);
+            copy.goes_before = kept(&resource.goes_before);
             stack.insert(copy).unwrap_or_else(|error| panic!("{error}"));
         }
         for (urn, manifest) in more {

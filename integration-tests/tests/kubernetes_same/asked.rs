@@ -330,6 +330,16 @@ pub fn rich_objects() -> Vec<Asked> {
     ]
 }
 
+const VOLUME: &str = "/api/v1/persistentvolumes/other";
+
+/// What the sweep applies to a volume.
+fn retained(metadata: Value) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "PersistentVolume", "metadata": metadata,
+        "spec": {"persistentVolumeReclaimPolicy": "Retain"},
+    })
+}
+
 /// An object of each kind that a platform has besides.
 pub fn others() -> Vec<Asked> {
     let pods = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "a", "image": "a", "ports": [{"containerPort": 1}]}]}});
@@ -436,6 +446,26 @@ pub fn others() -> Vec<Asked> {
                     "rules": [{"apiGroups": ["none.example.com"], "apiVersions": ["v1"], "resources": ["none"], "operations": ["CREATE"]}],
                 }],
             }),
+        ),
+        apply(
+            "a volume",
+            VOLUME,
+            "tester",
+            json!({
+                // The server would put the finalizer there.
+                "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "other", "finalizers": ["kubernetes.io/pv-protection"]},
+                "spec": {
+                    "accessModes": ["ReadWriteOnce"], "capacity": {"storage": "20Gi"}, "persistentVolumeReclaimPolicy": "Delete",
+                    "csi": {"driver": "none.example.com", "volumeHandle": "vol-0"},
+                },
+            }),
+        ),
+        apply("a volume that is to stay", VOLUME, "rayplat", retained(json!({"name": "other"}))),
+        apply(
+            "a volume that stays",
+            &format!("{VOLUME}?force=true"),
+            "rayplat",
+            retained(json!({"name": "other"})),
         ),
         ask("created", "POST", "/apis/apps/v1/namespaces/same/deployments", JSON, with(deployment(), "/metadata", json!({"name": "posted"}))),
         ask("evicted", "DELETE", "/apis/apps/v1/namespaces/same/deployments/posted?propagationPolicy=Foreground", JSON, Value::Null),

@@ -1,5 +1,5 @@
-//! What the EC2 kinds share: tags as EC2 writes them, looking for objects that have no
-//! name, and naming what holds one that cannot be deleted.
+//! What the EC2 kinds share: tags as EC2 writes them, and looking for objects that have no
+//! name.
 
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
 use rayplat_engine::{
@@ -104,67 +104,6 @@ pub(super) fn refuse_second(found: &Recovered) -> Result<(), ProviderError> {
         }
         Recovered::Absent | Recovered::Foreign(_) => Ok(()),
     }
-}
-
-/// A deletion's result. When something held the object until patience was over, the error
-/// names what: `filter` chooses the interfaces to look at, e.g. `subnet-id`.
-pub(super) async fn with_holders<T>(
-    ctx: &Ctx,
-    ec2: &aws_sdk_ec2::Client,
-    filter_name: &str,
-    id: &str,
-    result: Result<T, ProviderError>,
-) -> Result<T, ProviderError> {
-    match result {
-        Err(error) if error.class == ErrorClass::InUse => Err(name_holders(ctx, ec2, filter_name, id, error).await),
-        other => other,
-    }
-}
-
-async fn name_holders(
-    ctx: &Ctx,
-    ec2: &aws_sdk_ec2::Client,
-    filter_name: &str,
-    id: &str,
-    error: ProviderError,
-) -> ProviderError {
-    let answer = call(ctx, "ec2", "DescribeNetworkInterfaces", Repeat::Safe, || {
-        ec2.describe_network_interfaces().filters(filter(filter_name, id)).send()
-    })
-    .await;
-    // Who may not look is told as much as AWS says.
-    let Ok(answer) = answer else { return error };
-    let interfaces: Vec<String> = answer.network_interfaces().iter().map(holder).collect();
-    if interfaces.is_empty() {
-        return error;
-    }
-    let leaked = answer.network_interfaces().iter().any(is_leaked);
-    let cure = if leaked {
-        "An interface that the VPC CNI has left behind (amazon-vpc-cni-k8s#1223) serves nobody: delete it with \
-         `aws ec2 delete-network-interface --network-interface-id ID`. The others go with what uses them: load \
-         balancers, instances, endpoints."
-    } else {
-        "They go with what uses them: delete the load balancers, instances or endpoints first."
-    };
-    let hint = format!("Still there: {}. {cure} Then run the same command again.", interfaces.join(", "));
-    error.hint(hint)
-}
-
-/// An interface in words: id, what it says of itself, whether anything uses it.
-fn holder(interface: &aws_sdk_ec2::types::NetworkInterface) -> String {
-    let id = interface.network_interface_id().unwrap_or_default();
-    let status = interface.status().map_or("", |status| status.as_str());
-    match interface.description().filter(|text| !text.is_empty()) {
-        Some(description) => format!("{id} ({description}, {status})"),
-        None => format!("{id} ({status})"),
-    }
-}
-
-/// The VPC CNI names its interfaces `aws-K8S-INSTANCE`, and tags them.
-fn is_leaked(interface: &aws_sdk_ec2::types::NetworkInterface) -> bool {
-    let tagged = || interface.tag_set().iter().any(|tag| tag.key() == Some("node.k8s.amazonaws.com/instance_id"));
-    interface.status() == Some(&aws_sdk_ec2::types::NetworkInterfaceStatus::Available)
-        && (interface.description().unwrap_or_default().starts_with("aws-K8S-") || tagged())
 }
 
 #[cfg(all(test, feature = "rehearsal"))]

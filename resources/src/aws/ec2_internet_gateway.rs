@@ -24,8 +24,8 @@ use super::{
     Clients, InternetGatewayId, Tags, VpcId, all_tags, call, call_fresh,
     ec2::{
         UNSEEN, claim, discoveries, from_tags, of_resource, of_stack, recovered, refuse_second, retag, specification,
-        with_holders,
     },
+    ec2_interfaces::with_holders,
     found, gone_is_ok, marks, unexpected, users_tags, vanished,
 };
 

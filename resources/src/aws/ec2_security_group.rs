@@ -13,6 +13,7 @@ use rayplat_engine::{
 use super::{
     Clients, SecurityGroupId, Tags, VpcId, all_tags, call, discovered,
     ec2::{filter, from_tags, of_stack, retag, specification},
+    ec2_interfaces::{clear, with_holders},
     found, gone_is_ok, marks, ownership, unexpected, users_tags, vanished,
 };
 
@@ -120,18 +121,19 @@ impl Provider for SecurityGroup {
         Ok(current.outputs.clone())
     }
 
-    /// A leaving network interface holds the group for minutes: the engine tries again.
+    /// A leaving network interface holds the group for minutes, one that the VPC CNI has left
+    /// behind for ever.
     async fn delete(
         &self,
         ctx: &Ctx,
         current: &Current<SecurityGroupInputs, SecurityGroupOutputs>,
     ) -> Result<(), ProviderError> {
-        gone_is_ok(
-            call(ctx, "ec2", "DeleteSecurityGroup", Repeat::Safe, || {
-                self.ec2.delete_security_group().group_id(&current.id).send()
-            })
-            .await,
-        )
+        clear(ctx, &self.ec2, "group-id", &current.id).await?;
+        let deleted = call(ctx, "ec2", "DeleteSecurityGroup", Repeat::Safe, || {
+            self.ec2.delete_security_group().group_id(&current.id).send()
+        })
+        .await;
+        with_holders(ctx, &self.ec2, "group-id", &current.id, gone_is_ok(deleted)).await
     }
 
     async fn marks(

@@ -19,8 +19,8 @@ use super::{
     Clients, SubnetId, Tags, VpcId, all_tags, call, call_fresh,
     ec2::{
         UNSEEN, claim, discoveries, from_tags, of_resource, of_stack, recovered, refuse_second, retag, specification,
-        with_holders,
     },
+    ec2_interfaces::{clear, with_holders},
     found, gone_is_ok, marks, unexpected, users_tags, vanished,
 };
 
@@ -171,9 +171,11 @@ impl Provider for Subnet {
         Ok(current.outputs.clone())
     }
 
-    /// A leaving interface holds the subnet for minutes: the engine tries again.
+    /// A leaving interface holds the subnet for minutes, one that the VPC CNI has left behind for
+    /// ever.
     async fn delete(&self, ctx: &Ctx, current: &Current<SubnetInputs, SubnetOutputs>) -> Result<(), ProviderError> {
         let id = &current.id;
+        clear(ctx, &self.ec2, "subnet-id", id).await?;
         let deleted =
             call(ctx, "ec2", "DeleteSubnet", Repeat::Safe, || self.ec2.delete_subnet().subnet_id(id).send()).await;
         with_holders(ctx, &self.ec2, "subnet-id", id, gone_is_ok(deleted)).await

@@ -19,8 +19,9 @@ use super::{
     Clients, Tags, VpcId, all_tags, call, call_fresh,
     ec2::{
         UNSEEN, claim, discoveries, filter, from_tags, of_resource, of_stack, recovered, refuse_second, retag,
-        specification, with_holders,
+        specification,
     },
+    ec2_interfaces::with_holders,
     found, gone_is_ok, marks, unexpected, users_tags, vanished,
 };
 

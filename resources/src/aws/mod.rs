@@ -7,6 +7,7 @@ mod clients;
 mod connect;
 mod ec2;
 pub mod ec2_eip;
+mod ec2_interfaces;
 pub mod ec2_internet_gateway;
 pub mod ec2_nat_gateway;
 pub mod ec2_route;
@@ -61,6 +62,7 @@ pub use absent::{call_fresh, found, gone_is_ok, vanished};
 pub use call::{call, unexpected};
 pub use clients::{Clients, Identity};
 pub use connect::{Connect, connect, resolve_principal, with_keys};
+pub(crate) use ec2_interfaces::balancers_left;
 pub use errors::classify;
 pub use ownership::{
     GENERATION_TAG, NONCE_TAG, Ownership, STACK_TAG, Tags, URN_TAG, all_tags, discovered, marks, ownership, users_tags,

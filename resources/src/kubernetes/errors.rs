@@ -77,6 +77,8 @@ fn class_of(status: &Status) -> ErrorClass {
     match (status.code, status.reason.as_str()) {
         (409, "AlreadyExists") => ErrorClass::AlreadyExists,
         (409, _) if !conflicts(status).is_empty() => ErrorClass::Invalid,
+        // The object that was meant is gone; another one has its name.
+        (409, _) if status.message.contains("Precondition failed: UID") => ErrorClass::NotFound,
         // A change came between, or a namespace is going away.
         (409, _) => ErrorClass::Busy,
         (403, _) if status.message.contains("because it is being terminated") => ErrorClass::Busy,
@@ -138,6 +140,12 @@ mod tests {
         for (code, reason, message, class) in [
             (409, "AlreadyExists", "", ErrorClass::AlreadyExists),
             (409, "Conflict", "the object has been modified", ErrorClass::Busy),
+            (
+                409,
+                "Conflict",
+                "Precondition failed: UID in precondition: a, UID in object meta: b",
+                ErrorClass::NotFound,
+            ),
             (401, "Unauthorized", "Unauthorized", ErrorClass::Denied),
             (403, "Forbidden", "User cannot create", ErrorClass::Denied),
             (403, "Forbidden", "in namespace x because it is being terminated", ErrorClass::Busy),

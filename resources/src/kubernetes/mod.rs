@@ -19,6 +19,7 @@ pub mod reach;
 mod ready;
 pub mod release;
 pub mod sanity;
+pub mod sweep;
 mod token;
 mod trouble;
 pub mod verify;
@@ -49,5 +50,6 @@ pub fn register(registry: &mut Registry, clients: &Clients) {
     registry.add(object::Object::<object::Ray>::new(clients));
     registry.add(hook::Hook::new(clients));
     registry.add(release::Release);
+    registry.add(sweep::Sweep::new(clients));
     registry.add(generated_secret::GeneratedSecret::new(clients));
 }

@@ -79,7 +79,8 @@ pub struct DrawnDuration {
 pub struct LifecycleFailure {
     /// What fails, named as in [`DrawnDuration::what`]; a trailing `*` makes it a prefix.
     pub what: String,
-    /// `create`, `update`, `delete`.
+    /// `create`, `update`, `delete`; of a node group also `detach`: its nodes leave interfaces
+    /// behind.
     pub phase: String,
     /// The health issue or error code, e.g. `NodeCreationFailure`.
     pub code: String,

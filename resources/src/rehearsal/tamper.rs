@@ -2,11 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::{Account, eks::AccessPolicy};
+use super::{Account, LifecycleFailure, eks::AccessPolicy};
 
 /// Changes whatever a platform of this name has and would change back: descriptions,
-/// policies, rotation, groups, audiences.
+/// policies, rotation, groups, audiences. And its nodes leave interfaces behind from now on.
 pub(super) fn tamper(account: &mut Account, name: &str) {
+    account.failures.push(LifecycleFailure {
+        what: format!("nodegroup/{name}/*"),
+        phase: "detach".to_owned(),
+        code: String::new(),
+        message: String::new(),
+    });
     let anyone = json!({"Sid": "Rehearsed", "Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"},
         "Action": "sts:AssumeRole"});
     for role in account.iam.roles.values_mut().filter(|role| role.name.starts_with(name)) {

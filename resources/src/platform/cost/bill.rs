@@ -47,6 +47,7 @@ const FREE: &[&str] = &[
     "kubernetes:Hook",
     "kubernetes:Object",
     "kubernetes:Ray",
+    "kubernetes:Sweep",
     "tls:IssuerCertificate",
 ];
 

@@ -7,6 +7,7 @@ mod pods;
 mod ray;
 mod ray_cluster;
 mod redis;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -65,9 +66,11 @@ pub(super) fn build(
     let for_volumes = addon("aws-ebs-csi-driver").into_iter().collect();
     let mut inside = Inside { builder, access: entry.out.access().into(), for_pods, nodes, for_volumes };
     storage(&mut inside)?;
-    let operator = install(&mut inside)?;
-    let namespace = ray::build(&mut inside, &operator)?;
-    monitoring::build(&mut inside, namespace.as_ref())
+    let charts = install(&mut inside)?;
+    let ray = ray::build(&mut inside, &charts.kuberay)?;
+    monitoring::build(&mut inside, ray.as_ref().map(|ray| &ray.namespace))?;
+    let needed = addons.values().map(|addon| &addon.urn).chain(&cluster.caller_entry).chain(&charts.all).cloned();
+    sweep::build(&mut inside, ray.as_ref(), needed.collect())
 }
 
 /// Everything in the cluster waits for this: the API answers and lets us in.
@@ -132,9 +135,18 @@ impl Inside<'_, '_> {
     }
 }
 
-/// The platform's charts, each in its namespace; gives what KubeRay's came to.
-fn install(inside: &mut Inside<'_, '_>) -> Result<Vec<Urn>, StackError> {
-    let mut kuberay = Vec::new();
+/// What the charts came to.
+#[derive(Default)]
+struct Charted {
+    /// KubeRay's.
+    kuberay: Vec<Urn>,
+    /// All, with their namespaces.
+    all: Vec<Urn>,
+}
+
+/// The platform's charts, each in its namespace.
+fn install(inside: &mut Inside<'_, '_>) -> Result<Charted, StackError> {
+    let mut charted = Charted::default();
     for spec in charts::charts(inside.builder.manifest, inside.builder.setting) {
         let mut before = Vec::new();
         if spec.namespace != "kube-system" {
@@ -143,11 +155,12 @@ fn install(inside: &mut Inside<'_, '_>) -> Result<Vec<Urn>, StackError> {
             before.push(namespace.urn);
         }
         let installed = charts::add(inside, &spec, &before)?;
+        charted.all.extend(before.into_iter().chain(installed.urns.iter().cloned()));
         if spec.namespace == ray::OPERATOR {
-            kuberay = installed.urns;
+            charted.kuberay = installed.urns;
         }
     }
-    Ok(kuberay)
+    Ok(charted)
 }
 
 /// The strictest standard that lets the pods of a chart's namespace in. Velero's node agent mounts the

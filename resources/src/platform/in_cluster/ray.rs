@@ -95,14 +95,24 @@ impl RayPlace {
     }
 }
 
-/// Adds it; its namespace.
-pub(super) fn build(inside: &mut Inside<'_, '_>, operator: &[Urn]) -> Result<Option<Urn>, StackError> {
+/// Resources that others are ordered by.
+pub(super) struct RayParts {
+    /// Its namespace.
+    pub namespace: Urn,
+    /// Ray itself and its Redis: what has pods.
+    pub workloads: Vec<Urn>,
+}
+
+/// Adds it.
+pub(super) fn build(inside: &mut Inside<'_, '_>, operator: &[Urn]) -> Result<Option<RayParts>, StackError> {
     let manifest: &Resolved = inside.builder.manifest;
     let Some(ray) = &manifest.ray else { return Ok(None) };
     let namespace = inside.add::<Plain>(super::namespace(&ray.namespace, STANDARD))?;
     let mut before = network_policies::build(inside, ray, &namespace.urn, OPERATOR)?;
+    let mut workloads = Vec::new();
     if ray.fault_tolerance.enabled && ray.fault_tolerance.redis_address.is_none() {
-        before.extend(redis::build(inside, &namespace.urn, &ray.namespace)?);
+        workloads = redis::build(inside, &namespace.urn, &ray.namespace)?;
+        before.extend(workloads.iter().cloned());
     }
     before.push(namespace.urn.clone());
     // Its kinds must be there before it, and the operator until it is gone: finalizers are its
@@ -113,8 +123,9 @@ pub(super) fn build(inside: &mut Inside<'_, '_>, operator: &[Urn]) -> Result<Opt
     before.iter().try_for_each(|other| inside.builder.stack.after(&cluster, other))?;
     inside.has_pods(&cluster)?;
     inside.has_nodes(&cluster)?;
-    jobs(inside, manifest, ray, &cluster)?;
-    Ok(Some(namespace.urn))
+    workloads.extend(jobs(inside, manifest, ray, &cluster)?);
+    workloads.push(cluster);
+    Ok(Some(RayParts { namespace: namespace.urn, workloads }))
 }
 
 fn cluster(inside: &mut Inside<'_, '_>, manifest: &Resolved, ray: &ResolvedRay) -> Result<Urn, StackError> {
@@ -151,7 +162,13 @@ fn budgets(inside: &mut Inside<'_, '_>, ray: &ResolvedRay, namespace: &Urn) -> R
     Ok(())
 }
 
-fn jobs(inside: &mut Inside<'_, '_>, manifest: &Resolved, ray: &ResolvedRay, cluster: &Urn) -> Result<(), StackError> {
+fn jobs(
+    inside: &mut Inside<'_, '_>,
+    manifest: &Resolved,
+    ray: &ResolvedRay,
+    cluster: &Urn,
+) -> Result<Vec<Urn>, StackError> {
+    let mut urns = Vec::new();
     for (name, job) in &ray.jobs {
         let mut spec = json!({
             "entrypoint": job.entrypoint,
@@ -167,8 +184,9 @@ fn jobs(inside: &mut Inside<'_, '_>, manifest: &Resolved, ray: &ResolvedRay, clu
             "metadata": {"name": name, "namespace": ray.namespace}, "spec": spec,
         }))?;
         inside.builder.stack.after(&added.urn, cluster)?;
+        urns.push(added.urn);
     }
-    Ok(())
+    Ok(urns)
 }
 
 /// The pod that hands a job over and waits for its end.

@@ -57,7 +57,7 @@ fn mapping(kind: &str) -> Option<Mapping> {
         | "kubernetes:Ray" => others::kubernetes_object,
         "kubernetes:Chart" => others::chart,
         "kubernetes:GeneratedSecret" => others::secret,
-        "kubernetes:Entry" => others::entry,
+        "kubernetes:Entry" | "kubernetes:Sweep" => others::entry,
         "aws:ec2:LaunchTemplate" => ec2::launch_template,
         "aws:ec2:SecurityGroup" => ec2::security_group,
         "aws:ec2:SecurityGroupRule" => ec2::security_group_rule,

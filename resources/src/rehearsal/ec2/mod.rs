@@ -25,6 +25,7 @@ mod template_data;
 mod template_versions;
 #[cfg(test)]
 mod tests;
+mod volumes;
 mod vpc_changes;
 mod vpc_endpoints;
 
@@ -45,6 +46,7 @@ pub use route_tables::{RouteTable, Target};
 pub use rules::{Peer, Permission, Rule};
 pub use security_groups::SecurityGroup;
 pub use tags::Tags;
+pub use volumes::Volume;
 pub use vpc_endpoints::{EndpointState, VpcEndpoint};
 
 pub(crate) use egress::has_way_out;
@@ -81,6 +83,9 @@ pub struct State {
     /// VPC endpoints.
     #[serde(default)]
     pub vpc_endpoints: IndexMap<String, VpcEndpoint>,
+    /// Volumes of EBS.
+    #[serde(default)]
+    pub volumes: IndexMap<String, Volume>,
     /// Answers given for client tokens, keyed `operation/token`.
     tokens: IndexMap<String, TokenUse>,
 }

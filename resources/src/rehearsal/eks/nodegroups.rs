@@ -267,7 +267,34 @@ pub(super) fn stop_nodes(account: &mut Account, cluster_name: &str, name: &str, 
         .skip(usize::try_from(keep).unwrap_or(0))
         .map(|interface| interface.id.clone())
         .collect();
+    if account.failure(&owner, "detach").is_some() {
+        leak(account, cluster_name, &going);
+    }
     ec2::remove_interfaces(account, |interface| going.contains(&interface.id));
+}
+
+/// A node that goes while the VPC CNI detaches a second interface of it leaves that one behind
+/// (amazon-vpc-cni-k8s#1223); tags: aws/amazon-vpc-cni-k8s, `pkg/awsutils/awsutils.go`.
+fn leak(account: &mut Account, cluster_name: &str, going: &[String]) {
+    for id in going {
+        let Some(primary) = account.ec2.network_interfaces.get(id).cloned() else { continue };
+        let instance = primary.instance_id.unwrap_or_default();
+        let tags = [
+            ("cluster.k8s.amazonaws.com/name", cluster_name),
+            ("node.k8s.amazonaws.com/instance_id", instance.as_str()),
+            ("eks:eni:owner", "amazon-vpc-cni"),
+        ];
+        let left = ec2::NewInterface {
+            subnet_id: &primary.subnet_id,
+            group_ids: &primary.group_ids,
+            description: format!("aws-K8S-{instance}"),
+            owner: None,
+            instance_id: None,
+            tags: tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect(),
+        };
+        // It fails only for a missing subnet, and the node's is there.
+        let _ = ec2::attach_interface(account, left);
+    }
 }
 
 /// `DescribeNodegroup`.

@@ -203,6 +203,11 @@ impl World {
         false
     }
 
+    /// Is it over? Not if nobody has asked for it before.
+    pub(super) fn has_ended(&self, account: &Account, key: &str, what: &str) -> bool {
+        self.timers.get(&format!("{key}\n{what}")).is_some_and(|due| *due <= account.now_ms)
+    }
+
     /// When it began, which is now if it is asked for the first time; `None` once it has ended.
     pub(super) fn since(&mut self, key: &str, what: &str, now_ms: u64) -> Option<u64> {
         Some(*self.began.entry(format!("{key}\n{what}")).or_insert(now_ms)).filter(|began| *began > 0)

@@ -92,7 +92,7 @@ pub fn needs(account: &Account, service: &str, operation: &str, params: &Value) 
         }
         for resource in act.on.arns(account, params) {
             let mut need = Need::new(act.action, resource);
-            need.context = shapes::context(act.action, operation, params);
+            need.context = shapes::context(account, act.action, operation, params);
             needs.push(need);
         }
     }

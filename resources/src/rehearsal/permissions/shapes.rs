@@ -45,6 +45,8 @@ pub(super) enum Shape {
     LogGroups,
     /// An EC2 resource of a type, by the parameter that has its id.
     Ec2(&'static str, &'static str),
+    /// The same of one that is there: a condition on its tags cannot be met by another.
+    Standing(&'static str, &'static str),
     /// An EC2 resource to be.
     New(&'static str),
     /// The EC2 resources of a type, by the parameter that has their ids.
@@ -132,6 +134,8 @@ impl Shape {
             Self::LogGroup => arn(account, "logs", &format!("log-group:{}", param("logGroupName"))),
             Self::LogGroups => arn(account, "logs", "log-group::log-stream:"),
             Self::Ec2(kind, name) => ec2_arn(account, kind, param(name)),
+            Self::Standing(_, name) if tags_of(account, param(name)).is_none() => return Vec::new(),
+            Self::Standing(kind, name) => ec2_arn(account, kind, param(name)),
             Self::Bucket => format!("arn:{}:s3:::{}", account.partition(), param("Bucket")),
             Self::Objects => format!("arn:{}:s3:::{}/*", account.partition(), param("Bucket")),
             Self::New(kind) => ec2_arn(account, kind, UNKNOWN),
@@ -178,14 +182,28 @@ fn kind_of(id: &str) -> &'static str {
     }
 }
 
+/// The tag by which the VPC CNI says of which cluster an interface is.
+const CNI_CLUSTER: &str = "cluster.k8s.amazonaws.com/name";
+
+/// The tags of a network interface; none if it is not there.
+fn tags_of<'a>(account: &'a Account, id: &str) -> Option<&'a crate::rehearsal::ec2::Tags> {
+    account.ec2.network_interfaces.get(id).map(|interface| &interface.tags)
+}
+
 /// The condition keys of an action that the printed policy narrows it by.
-pub(super) fn context(action: &str, operation: &str, params: &Value) -> Vec<(&'static str, String)> {
+pub(super) fn context(account: &Account, action: &str, operation: &str, params: &Value) -> Vec<(&'static str, String)> {
     let of =
         |key: &'static str, name: &str| text(params, name).map(|value| (key, value.to_owned())).into_iter().collect();
     match action {
         // Whoever attaches any policy to a role of his own has every permission.
         "iam:AttachRolePolicy" | "iam:DetachRolePolicy" => of("iam:PolicyARN", "PolicyArn"),
         "iam:CreateServiceLinkedRole" => of("iam:AWSServiceName", "AWSServiceName"),
+        // Of all interfaces only those that the VPC CNI of the platform's cluster made.
+        "ec2:DeleteNetworkInterface" => {
+            let tags = tags_of(account, text(params, "NetworkInterfaceId").unwrap_or(UNKNOWN));
+            let cluster = tags.and_then(|tags| tags.get(CNI_CLUSTER));
+            cluster.map(|name| ("aws:ResourceTag/cluster.k8s.amazonaws.com/name", name.clone())).into_iter().collect()
+        }
         "ec2:CreateTags" if operation != "CreateTags" => vec![("ec2:CreateAction", operation.to_owned())],
         _ => Vec::new(),
     }

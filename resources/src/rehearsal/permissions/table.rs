@@ -181,7 +181,7 @@ const ROWS: &[Row] = &[
     row_of("ec2:DescribeImages", &[act("ec2:DescribeImages", Any)]),
     row_of("ec2:DescribeTags", &[act("ec2:DescribeTags", Any)]),
     row_of("ec2:DescribeNetworkInterfaces", &[act("ec2:DescribeNetworkInterfaces", Any)]),
-    row_of("ec2:DeleteNetworkInterface", &[act("ec2:DeleteNetworkInterface", Ec2("network-interface", "NetworkInterfaceId"))]),
+    row_of("ec2:DeleteNetworkInterface", &[act("ec2:DeleteNetworkInterface", Standing("network-interface", "NetworkInterfaceId"))]),
     row_of("ec2:DescribeSecurityGroups", &[act("ec2:DescribeSecurityGroups", Any)]),
     row_of("ec2:DescribeSecurityGroupRules", &[act("ec2:DescribeSecurityGroupRules", Any)]),
     row_of("ec2:DescribeLaunchTemplates", &[act("ec2:DescribeLaunchTemplates", Any)]),

@@ -14,9 +14,11 @@ use super::{
     ray::since,
 };
 
-/// From a Service to the name of its load balancer, and from its end to that of the balancer, in seconds.
+/// From a Service to the name of its load balancer, from its deletion to its end, and from there to the
+/// end of the balancer's interfaces, in seconds.
 const MAKE: (f64, f64) = (60.0, 180.0);
 const DROP: (f64, f64) = (10.0, 30.0);
+const LINGER: (f64, f64) = (20.0, 60.0);
 const FINALIZER: &str = "service.kubernetes.io/load-balancer-cleanup";
 
 pub(super) fn reconcile(account: &mut Account, world: &mut World, cluster: &str) {
@@ -34,7 +36,7 @@ pub(super) fn reconcile(account: &mut Account, world: &mut World, cluster: &str)
             (true, true) => balance(account, world, cluster, &key, &service),
             (false, true) => {
                 if world.over(account, &key, "drop", DROP, None) {
-                    drop_balancer(account, &name_of(&service));
+                    world.over(account, &leaving(&name_of(&service)), "gone", LINGER, None);
                     world.set_status(&key, json!({"loadBalancer": {}}));
                     release(world, &key, FINALIZER);
                 }
@@ -42,6 +44,7 @@ pub(super) fn reconcile(account: &mut Account, world: &mut World, cluster: &str)
             (false, false) => {}
         }
     }
+    drop_left(account, world);
     let apis: Vec<String> =
         world.keyed("apiregistration.k8s.io", "apiservices", None).map(|(key, _)| key.clone()).collect();
     for key in apis {
@@ -86,7 +89,7 @@ fn make(account: &mut Account, cluster: &str, name: &str) {
             subnet_id,
             group_ids: std::slice::from_ref(&group),
             description: format!("ELB {name}"),
-            owner: Some(format!("elb/{name}")),
+            owner: Some(leaving(name)),
             instance_id: None,
             tags: ec2::Tags::new(),
         };
@@ -95,8 +98,24 @@ fn make(account: &mut Account, cluster: &str, name: &str) {
     }
 }
 
+/// What stands for a load balancer that is leaving.
+fn leaving(name: &str) -> String {
+    format!("elb/{name}")
+}
+
+/// Ends the balancers whose time has come.
+fn drop_left(account: &mut Account, world: &mut World) {
+    let owners = account.ec2.network_interfaces.values().filter_map(|interface| interface.owner.clone());
+    let over = |owner: &String| owner.starts_with("elb/") && world.has_ended(account, owner, "gone");
+    let over: Vec<String> = owners.filter(over).collect();
+    for owner in over {
+        drop_balancer(account, owner.trim_start_matches("elb/"));
+        world.remove(&owner);
+    }
+}
+
 fn drop_balancer(account: &mut Account, name: &str) {
-    let owner = format!("elb/{name}");
+    let owner = leaving(name);
     ec2::remove_interfaces(account, |interface| interface.owner.as_ref() == Some(&owner));
     let group = group_of(name);
     let groups = account.ec2.security_groups.values();

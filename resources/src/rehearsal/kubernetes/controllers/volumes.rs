@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     super::{
-        super::Account,
+        super::{Account, ec2},
         base::system,
         delete::release,
         world::{World, is_deleted, meta},
@@ -39,6 +39,9 @@ pub(super) fn zone(world: &World, pod: &Value) -> Result<Option<String>, String>
     for name in claims(pod) {
         let claim = world.get("", "persistentvolumeclaims", meta(pod, "namespace"), name);
         let claim = claim.ok_or_else(|| format!("persistentvolumeclaim \"{name}\" not found"))?;
+        if is_deleted(&claim) {
+            return Err(format!("persistentvolumeclaim \"{name}\" is being deleted"));
+        }
         let volume = claim["spec"]["volumeName"].as_str().unwrap_or_default();
         match world.get("", "persistentvolumes", "", volume) {
             Some(volume) => {
@@ -69,7 +72,8 @@ pub(super) fn reconcile(account: &mut Account, world: &mut World) {
         let Some(claim) = world.at(&key) else { continue };
         let users = users(world, &claim);
         if is_deleted(&claim) {
-            if users.is_empty() {
+            // A pod without a node does not use it yet, and will not get one any more.
+            if users.iter().all(String::is_empty) {
                 release(world, &key, FINALIZER);
             }
             continue;
@@ -105,6 +109,7 @@ fn bind(account: &mut Account, world: &mut World, key: &str, claim: &Value, user
     let zone = &node["metadata"]["labels"]["topology.kubernetes.io/zone"];
     let capacity = json!({"storage": claim["spec"]["resources"]["requests"]["storage"]});
     let name = format!("pvc-{}", meta(claim, "uid"));
+    let id = provision(account, &name, claim, zone);
     let volume = json!({
         "metadata": {"name": name, "annotations": {"pv.kubernetes.io/provisioned-by": "ebs.csi.aws.com"}},
         "spec": {
@@ -117,7 +122,7 @@ fn bind(account: &mut Account, world: &mut World, key: &str, claim: &Value, user
                 "namespace": claim["metadata"]["namespace"],
                 "uid": claim["metadata"]["uid"],
             },
-            "csi": {"driver": "ebs.csi.aws.com", "fsType": "ext4", "volumeHandle": format!("vol-{}", account.draw_hex(17))},
+            "csi": {"driver": "ebs.csi.aws.com", "fsType": "ext4", "volumeHandle": id},
             "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
                 {"key": "topology.kubernetes.io/zone", "operator": "In", "values": [zone]},
             ]}]}},
@@ -138,6 +143,28 @@ fn bind(account: &mut Account, world: &mut World, key: &str, claim: &Value, user
     });
 }
 
+/// The volume in the account, with the tags of the EBS CSI driver.
+/// Source: kubernetes-sigs/aws-ebs-csi-driver, `docs/tagging.md`.
+fn provision(account: &mut Account, name: &str, claim: &Value, zone: &Value) -> String {
+    let id = format!("vol-{}", account.draw_hex(17));
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let tags = [
+        ("CSIVolumeName", name),
+        ("ebs.csi.aws.com/cluster", "true"),
+        ("kubernetes.io/created-for/pvc/name", meta(claim, "name")),
+        ("kubernetes.io/created-for/pvc/namespace", meta(claim, "namespace")),
+        ("kubernetes.io/created-for/pv/name", name),
+    ];
+    let volume = ec2::Volume {
+        id: id.clone(),
+        size: text(&claim["spec"]["resources"]["requests"]["storage"]),
+        zone: text(zone),
+        tags: tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into_iter().collect(),
+    };
+    account.ec2.volumes.insert(id.clone(), volume);
+    id
+}
+
 /// A volume whose claim is gone goes too, unless it is to be retained.
 fn reclaim(account: &mut Account, world: &mut World, key: &str) {
     let Some(volume) = world.at(key) else { return };
@@ -151,5 +178,6 @@ fn reclaim(account: &mut Account, world: &mut World, key: &str) {
     let deletes = volume["spec"]["persistentVolumeReclaimPolicy"] == "Delete";
     if deletes && provisions(world) && world.over(account, key, "drop", DROP, None) {
         world.remove(key);
+        account.ec2.volumes.shift_remove(volume["spec"]["csi"]["volumeHandle"].as_str().unwrap_or_default());
     }
 }

@@ -259,6 +259,10 @@ async fn a_load_balancer_holds_the_network_until_its_service_is_gone() {
     assert_eq!(again["metadata"]["resourceVersion"], standing["metadata"]["resourceVersion"]);
     rig.delete(path).await.unwrap();
     rig.until(path, |service| service["gone"] == 404).await;
+    // Its interfaces outlive the Service, and its group with them.
+    assert!(!rig.rehearsal.with_account(balancers).is_empty());
+    tokio::time::sleep(Duration::from_secs(62)).await;
+    rig.get("/api/v1/namespaces/default").await;
     assert!(rig.rehearsal.with_account(balancers).is_empty());
     let left = rig.rehearsal.with_account(|account| {
         account.ec2.network_interfaces.values().filter(|interface| interface.description.starts_with("ELB")).count()
