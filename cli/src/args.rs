@@ -14,8 +14,8 @@ Exit codes:
   4    verify only: a check did not pass or could not run
   64   wrong usage
   65   the manifest, a policy file or a file of Terraform's is wrong, or the
-       manifest asks for what is protected, cannot be, or is not this
-       platform's yet
+       manifest asks for what is protected, cannot be, is not this
+       platform's yet, or would be refused by the cluster's API
   66   there is no manifest
   69   AWS cannot be reached or refused
   70   a bug

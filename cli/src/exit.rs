@@ -38,6 +38,8 @@ pub enum Ending {
     Denied,
     /// A check of the live platform did not pass or could not run; it has been reported.
     Unverified,
+    /// A preview of what would be refused; it has been shown.
+    Refused,
 }
 
 /// Why a command could not do its work.
@@ -139,7 +141,7 @@ impl Failure {
                 Error::PlanFile(_) => 74,
                 Error::Read { source, .. } | Error::Recovery { source, .. } => aws(source),
                 Error::Name(_) | Error::Edit(_) => 64,
-                Error::Protected { .. } | Error::Refused { .. } | Error::Unclaimed { .. } => 65,
+                Error::Protected { .. } | Error::Refused { .. } | Error::DryRun(_) | Error::Unclaimed { .. } => 65,
                 Error::PlanOutdated(_) => 76,
                 Error::Interrupted(_) => 130,
                 Error::Store(StoreError::Illegal(_))
@@ -161,7 +163,7 @@ pub fn code(result: Result<Ending, Failure>, json: bool) -> ExitCode {
     match result {
         Ok(Ending::Done) => ExitCode::SUCCESS,
         Ok(Ending::Incomplete | Ending::Declined) => ExitCode::from(1),
-        Ok(Ending::Faulty) => ExitCode::from(65),
+        Ok(Ending::Faulty | Ending::Refused) => ExitCode::from(65),
         Ok(Ending::Changes) => ExitCode::from(2),
         Ok(Ending::Denied) => ExitCode::from(3),
         Ok(Ending::Unverified) => ExitCode::from(4),
@@ -185,6 +187,9 @@ fn report(failure: &Failure, json: bool) {
         }
         if !diagnostics.is_null() {
             line["diagnostics"] = diagnostics;
+        }
+        if let Failure::Engine(Error::DryRun(refused)) = failure {
+            line["refused"] = json!(refused);
         }
         out(&line.to_string());
         return;
@@ -253,6 +258,7 @@ mod tests {
             (Error::Name(NameError::Unknown { name: text(), nearest: None }).into(), 64),
             (Error::Protected { urn: urn.clone(), reason: text() }.into(), 65),
             (Error::Refused { urn: urn.clone(), reason: text(), hint: text() }.into(), 65),
+            (Error::DryRun(Vec::new()).into(), 65),
             (PolicyError { file: text(), place: None, message: text() }.into(), 65),
             (Failure::NoManifest { path: "x".into(), source: io() }, 66),
             (ambiguous().into(), 69),

@@ -104,13 +104,20 @@ pub struct Ctx {
     shared: Arc<Shared>,
     job: Job,
     made: AtomicBool,
+    retry: RetryPolicy,
     /// The ids of other generations of the same resource.
     beside: Vec<String>,
 }
 
 impl Ctx {
     pub(crate) fn new(shared: Arc<Shared>, job: Job, beside: Vec<String>) -> Self {
-        Self { shared, job, made: AtomicBool::new(false), beside }
+        let retry = shared.retry.clone();
+        Self { shared, job, made: AtomicBool::new(false), retry, beside }
+    }
+
+    /// The same, which waits for nothing that would pass in time: for questions.
+    pub(crate) fn impatient(self) -> Self {
+        Self { retry: self.retry.impatient(), ..self }
     }
 
     /// The stack's name.
@@ -236,7 +243,7 @@ impl Ctx {
         Fut: Future<Output = Result<T, ProviderError>>,
     {
         let seed = self.shared.seed ^ hash64(self.job.urn.as_str()) ^ hash64(operation);
-        let mut schedule = Schedule::new(self.shared.retry.clone(), seed);
+        let mut schedule = Schedule::new(self.retry.clone(), seed);
         loop {
             self.shared.limits.acquire(service, self.time_scale()).await;
             let error = match send().await {

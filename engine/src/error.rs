@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{edit::EditError, names::NameError, store::StoreError, urn::Urn, value::EvalError};
+use crate::{dry_run::Refused, edit::EditError, names::NameError, store::StoreError, urn::Urn, value::EvalError};
 
 /// What a failed call means; decides whether and how it is tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -203,6 +203,9 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// What the plan makes or changes would be refused by the account: a dry run said so.
+    #[error("nothing was begun, because of what would be refused (by a dry run):{}", lines(.0))]
+    DryRun(Vec<Refused>),
     /// Something is to be replaced that the stack does not have.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -232,6 +235,14 @@ fn join(urns: &[Urn]) -> String {
     urns.iter().map(Urn::as_str).collect::<Vec<_>>().join(" -> ")
 }
 
+fn lines(refused: &[Refused]) -> String {
+    let line = |refused: &Refused| {
+        let cure = refused.error.hint.as_ref().map_or_else(String::new, |hint| format!("\n    cure: {hint}"));
+        format!("\n  {refused}{cure}")
+    };
+    refused.iter().map(line).collect()
+}
+
 impl Error {
     /// What to do, if that can be said in general.
     pub fn hint(&self) -> Option<String> {
@@ -259,6 +270,7 @@ impl Error {
                     .into(),
             ),
             Self::Refused { hint, .. } => Some(hint.clone()),
+            Self::DryRun(_) => Some("Mend each of these, then run the same command again.".into()),
             Self::Name(error) => error.hint(),
             Self::Protected { urn, .. } => Some(format!(
                 "Take the change back; or insist with `--replace {urn}`: it is destroyed with all that is in it, and a new \

@@ -8,6 +8,7 @@
 pub mod apply;
 pub mod context;
 pub mod drift;
+pub mod dry_run;
 pub mod edit;
 pub mod error;
 pub mod event;

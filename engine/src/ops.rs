@@ -8,6 +8,7 @@ use crate::{
     apply::{Interrupt, Session},
     context::Clock,
     drift::{self, Drift},
+    dry_run::DryRun,
     error::Error,
     event::{Event, Events, Summary},
     history::{Ledger, PastRun},
@@ -55,6 +56,8 @@ pub struct Preview {
     pub state: Checkpoint,
     /// What the plan was made from.
     pub basis: Basis,
+    /// What the account says to the plan. Where it refuses something, `up` begins nothing.
+    pub dry_run: DryRun,
 }
 
 /// How a run ended.
@@ -134,7 +137,8 @@ impl Engine {
         session.recover().await?;
         session.refresh().await?;
         let plan = plan::plan_with(stack, &session.checkpoint, &self.registry, &self.planning)?;
-        Ok(Preview { plan, state: session.checkpoint, basis })
+        let dry_run = session.dry_run(&plan).await?;
+        Ok(Preview { plan, state: session.checkpoint, basis, dry_run })
     }
 
     /// A preview's plan, to be kept and applied later by [`Engine::up_saved`]. `program`
@@ -156,7 +160,9 @@ impl Engine {
     /// anything is changed.
     ///
     /// # Errors
-    /// See [`Error`]. Failed steps are no error: they are in the report's summary.
+    /// See [`Error`]; [`Error::DryRun`] if the account would refuse what the plan makes or
+    /// changes: then nothing of it is begun. Failed steps are no error: they are in the report's
+    /// summary.
     pub async fn up(
         &self,
         stack: &Stack,
@@ -199,14 +205,17 @@ impl Engine {
         self.begin(&mut session, stack.name(), "up").await?;
         session.refresh().await?;
         let plan = plan::plan_with(stack, &session.checkpoint, &self.registry, &saved.plan.planning)?;
-        let differs = saved.differs(&plan)?;
-        let summary = match &differs {
+        let refusal = match saved.differs(&plan)? {
+            None => refusal(session.dry_run(&plan).await?),
+            differs => Some(outdated(differs)),
+        };
+        let summary = match &refusal {
             None => self.execute(&mut session, &saved.plan).await?,
             Some(_) => Summary::default(),
         };
         self.finish(&mut session, summary, began).await?;
-        if differs.is_some() {
-            return Err(outdated(differs));
+        if let Some(error) = refusal {
+            return Err(error);
         }
         Ok(Report { summary, plan: saved.plan.clone(), state: session.checkpoint, approved: true })
     }
@@ -299,6 +308,10 @@ impl Engine {
         let (plan, approved) = if summary.complete() {
             session.refresh().await?;
             let plan = plan::plan_with(stack, &session.checkpoint, &self.registry, &self.planning)?;
+            if let Some(error) = refusal(session.dry_run(&plan).await?) {
+                self.finish(&mut session, summary, began).await?;
+                return Err(error);
+            }
             let approved = plan.is_empty() || approve(&plan);
             if approved {
                 let done = self.execute(&mut session, &plan).await?;
@@ -349,6 +362,11 @@ impl Engine {
         session.commit().await?;
         session.compact().await
     }
+}
+
+/// What the account would refuse, as an error.
+fn refusal(found: DryRun) -> Option<Error> {
+    (!found.refused.is_empty()).then_some(Error::DryRun(found.refused))
 }
 
 fn outdated(why: Option<String>) -> Error {

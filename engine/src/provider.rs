@@ -11,9 +11,10 @@ use serde_json::Value;
 
 use crate::{
     context::Ctx,
+    dry_run::Tried,
     error::{ErrorClass, ProviderError},
     plan::{
-        Along, Planning,
+        Along, Plan, Planning,
         diff::{Change, structural},
     },
     stack::OutputSet,
@@ -278,6 +279,22 @@ pub trait Provider: Send + Sync + 'static {
         inputs: &Self::Inputs,
     ) -> impl Future<Output = Result<Recovered, ProviderError>> + Send;
 
+    /// Asks the account whether it would take the object as it is to be, and changes nothing.
+    /// `prior` is the object that stands, `plan` what the step is part of: what other steps make
+    /// first is not missed. An error is a refusal, and stops the run before it begins; so it must
+    /// be one that [`Provider::create`] or [`Provider::update`] would meet too. The default is for
+    /// kinds that cannot ask.
+    fn dry_run(
+        &self,
+        ctx: &Ctx,
+        prior: Option<&Current<Self::Inputs, Self::Outputs>>,
+        inputs: &Self::Inputs,
+        plan: &Plan,
+    ) -> impl Future<Output = Result<Tried, ProviderError>> + Send {
+        let _ = (ctx, prior, inputs, plan);
+        async { Ok(Tried::Nothing) }
+    }
+
     /// Reads what stands on an existing object to say whose it is. A kind without this
     /// cannot be imported.
     fn marks(
@@ -385,6 +402,14 @@ pub trait DynProvider: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<(), ProviderError>>;
     /// [`Provider::recover`].
     fn recover<'a>(&'a self, ctx: &'a Ctx, inputs: &'a Value) -> BoxFuture<'a, Result<Recovered, ProviderError>>;
+    /// [`Provider::dry_run`].
+    fn dry_run<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        prior: Option<&'a Current<Value, Value>>,
+        inputs: &'a Value,
+        plan: &'a Plan,
+    ) -> BoxFuture<'a, Result<Tried, ProviderError>>;
     /// [`Provider::marks`].
     fn marks<'a>(
         &'a self,
@@ -524,6 +549,20 @@ impl<P: Provider> DynProvider for P {
         Box::pin(async move {
             let inputs = decode(P::TYPE, "inputs", inputs)?;
             Provider::recover(self, ctx, &inputs).await
+        })
+    }
+
+    fn dry_run<'a>(
+        &'a self,
+        ctx: &'a Ctx,
+        prior: Option<&'a Current<Value, Value>>,
+        inputs: &'a Value,
+        plan: &'a Plan,
+    ) -> BoxFuture<'a, Result<Tried, ProviderError>> {
+        Box::pin(async move {
+            let prior = prior.map(decode_current::<P>).transpose()?;
+            let inputs = decode(P::TYPE, "inputs", inputs)?;
+            Provider::dry_run(self, ctx, prior.as_ref(), &inputs, plan).await
         })
     }
 

@@ -55,6 +55,18 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
+    /// For questions on which nothing depends yet: what is busy or not there yet is an answer.
+    pub(crate) fn impatient(&self) -> Self {
+        let never = |of: Backoff| Backoff { budget: Duration::ZERO, ..of };
+        Self {
+            throttled: self.throttled,
+            busy: never(self.busy),
+            propagation: never(self.propagation),
+            in_use: never(self.in_use),
+            ambiguous: Backoff { budget: self.ambiguous.budget.min(secs(10)), ..self.ambiguous },
+        }
+    }
+
     fn backoff(&self, class: ErrorClass) -> Option<Backoff> {
         match class {
             ErrorClass::Throttled => Some(self.throttled),

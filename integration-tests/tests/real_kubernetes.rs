@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use rayplat_engine::{plan::Plan, provider::Action};
+use rayplat_engine::{dry_run::DryRun, error::Error, ops::Report, plan::Plan, provider::Action};
 use rayplat_integration_tests::{
     WHOLE, failures,
     kubernetes::{self, ControlPlane, Inside, KubeRay, Kwok, Node},
@@ -137,6 +137,14 @@ fn deployment(replicas: u32, image: &str) -> Value {
     })
 }
 
+/// What an `up` that began nothing says.
+fn refusals<E: std::fmt::Debug>(result: Result<(Report, E), Error>) -> String {
+    match result {
+        Err(error @ Error::DryRun(_)) => error.to_string(),
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
 const WEB: &str = "kubernetes:Workload/default/Deployment/web";
 const NONE: &str = "kubernetes: {enabled: false}\n";
 
@@ -167,9 +175,7 @@ fn drift_conflicts_and_other_peoples_objects() {
         plane.kubectl_ok(&["label", "deployment", "web", "team=theirs", "--field-manager=their-tool"]);
         let mut wanted = deployment(2, "web:1");
         wanted["metadata"]["labels"] = json!({"team": "ours"});
-        let (report, events) = inside.up(&inside.stack(&manifest, &[(WEB, wanted)])).await.unwrap();
-        assert!(!report.summary.complete());
-        let said = failures(&events).join("\n");
+        let said = refusals(inside.up(&inside.stack(&manifest, &[(WEB, wanted)])).await);
         assert!(said.contains("metadata.labels.team belongs to their-tool"), "{said}");
         assert_eq!(plane.get(&["deployment", "web"])["metadata"]["labels"]["team"], "theirs");
 
@@ -182,8 +188,7 @@ fn drift_conflicts_and_other_peoples_objects() {
         ours["data"]["a"] = json!("2");
         let urn = "kubernetes:Object/default/ConfigMap/theirs";
         let both = inside.stack(&manifest, &[(WEB, deployment(2, "web:1")), (urn, ours)]);
-        let (_, events) = inside.up(&both).await.unwrap();
-        let said = failures(&events).join("\n");
+        let said = refusals(inside.up(&both).await);
         assert!(said.contains("exists already"), "{said}");
         assert_eq!(plane.get(&["configmap", "theirs"])["data"]["a"], "1");
 
@@ -240,4 +245,113 @@ fn kinds_too_large_for_client_side_apply_and_what_their_end_would_destroy() {
         assert_eq!(plane.get(&["crd"])["items"], json!([]));
     });
     plane.wait("the API goes on", Duration::from_secs(10), || plane.kubectl(&["version"]).status.success());
+}
+
+fn config_map(name: &str, namespace: &str, data: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace},
+        "immutable": true, "data": {"a": data},
+    })
+}
+
+#[test]
+fn what_it_would_refuse_is_known_before_and_what_is_made_first_is_not_missed() {
+    let _alone = alone();
+    let test = "what_it_would_refuse_is_known_before_and_what_is_made_first_is_not_missed";
+    let Some(plane) = plane(test) else { return };
+    let _nodes = Kwok::start(&plane, &nodes(2, 0));
+    let inside = Inside::new(&plane);
+    let manifest = format!("{WHOLE}{NONE}");
+    let settings = "kubernetes:Object/default/ConfigMap/settings";
+    let stack = |web: Value, data: &str| {
+        inside.stack(&manifest, &[(WEB, web), (settings, config_map("settings", "default", data))])
+    };
+    runtime().block_on(async {
+        // Each refusal in the server's own words; the sound half is not begun either.
+        let mut port = deployment(1, "web:1");
+        port["spec"]["template"]["spec"]["containers"][0]["ports"] = json!([{"containerPort": 70_000}]);
+        let said = refusals(inside.up(&stack(port, "1")).await);
+        assert!(said.contains("containerPort: Invalid value: 70000"), "{said}");
+        let mut unknown = deployment(1, "web:1");
+        unknown["spec"]["replica"] = json!(2);
+        let said = refusals(inside.up(&stack(unknown, "1")).await);
+        assert!(said.contains(".spec.replica: field not declared in schema"), "{said}");
+        assert!(!plane.has(&["configmap", "settings"]) && !plane.has(&["deployment", "web"]));
+
+        let found = inside.preview(&stack(deployment(1, "web:1"), "1")).await.unwrap().dry_run;
+        assert_eq!(found, DryRun { accepted: 2, ..DryRun::default() });
+        assert!(!plane.has(&["configmap", "settings"]) && !plane.has(&["deployment", "web"]), "it was a dry run");
+        let (report, events) = inside.up(&stack(deployment(1, "web:1"), "1")).await.unwrap();
+        assert!(report.summary.complete(), "{:#?}", failures(&events));
+
+        // Nothing but what is refused is wrong with the rest.
+        let said = refusals(inside.up(&stack(deployment(2, "web:2"), "2")).await);
+        assert!(said.contains("field is immutable when `immutable` is set") && said.contains("--replace"), "{said}");
+        assert!(!said.contains(WEB), "{said}");
+        assert_eq!(plane.get(&["deployment", "web"])["spec"]["replicas"], 1);
+        // A new object in its place: nothing is asked of the server then.
+        let mut other = deployment(1, "web:1");
+        other["spec"]["selector"] = json!({"matchLabels": {"app": "other"}});
+        other["spec"]["template"]["metadata"]["labels"] = json!({"app": "other"});
+        assert_eq!(inside.preview(&stack(other.clone(), "1")).await.unwrap().dry_run, DryRun::default());
+        let (report, events) = inside.up(&stack(other.clone(), "1")).await.unwrap();
+        assert!(report.summary.complete(), "{:#?}", failures(&events));
+
+        // A namespace, a kind and what is of them.
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "soon"}});
+        let definition = json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "things.example.com"},
+            "spec": {
+                "group": "example.com", "scope": "Namespaced", "names": {"plural": "things", "kind": "Thing"},
+                "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object"}}}],
+            },
+        });
+        let thing = json!({"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "one", "namespace": "default"}});
+        let more = inside.stack(
+            &manifest,
+            &[
+                (WEB, other.clone()),
+                (settings, config_map("settings", "default", "1")),
+                ("kubernetes:Object/Namespace/soon", namespace),
+                ("kubernetes:Object/soon/ConfigMap/in-it", config_map("in-it", "soon", "1")),
+                ("kubernetes:CustomResourceDefinition/things.example.com", definition),
+                ("kubernetes:Object/default/Thing/one", thing),
+            ],
+        );
+        let found = inside.preview(&more).await.unwrap().dry_run;
+        assert_eq!((found.accepted, found.refused), (2, Vec::new()));
+        let mut reasons: Vec<_> = found.unasked.iter().map(|unasked| unasked.reason.as_str()).collect();
+        reasons.sort_unstable();
+        assert_eq!(reasons, ["its kind Thing is made by the same plan", "its namespace soon is made by the same plan"]);
+
+        // A webhook whose service is not up says nothing of the object.
+        plane.apply("webhook", &json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": {"name": "soon"},
+            "webhooks": [{
+                "name": "soon.example.com", "sideEffects": "None", "admissionReviewVersions": ["v1"], "failurePolicy": "Fail",
+                "clientConfig": {"service": {"name": "soon", "namespace": "default"}},
+                "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}],
+            }],
+        }));
+        let second = "kubernetes:Object/default/ConfigMap/second";
+        let more = inside.stack(
+            &manifest,
+            &[
+                (WEB, other),
+                (settings, config_map("settings", "default", "1")),
+                (second, config_map("second", "default", "1")),
+            ],
+        );
+        // The server takes the configuration up within a second or so.
+        for _ in 0..50 {
+            let found = inside.preview(&more).await.unwrap().dry_run;
+            assert_eq!(found.refused, Vec::new());
+            if let [unasked] = found.unasked.as_slice() {
+                assert!(unasked.reason.contains("failed calling webhook"), "{}", unasked.reason);
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        panic!("the webhook was never asked");
+    });
 }

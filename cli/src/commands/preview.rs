@@ -63,6 +63,7 @@ pub async fn run(global: &Global, args: &PreviewArgs) -> Result<Ending, Failure>
         }
     }
     Ok(match () {
+        () if !preview.dry_run.refused.is_empty() => Ending::Refused,
         () if verdict.denied() => Ending::Denied,
         () if preview.plan.is_empty() => Ending::Done,
         () => Ending::Changes,
@@ -96,7 +97,8 @@ async fn sections(world: &World, preview: &Preview, verdict: &Verdict) -> Result
     let cost = cost::compare(world, &preview.state, &world.platform.stack).await?;
     let warnings = section::manifest(&world.loaded.warnings);
     let rest = [section::policies(verdict), section::cost(&cost)];
-    Ok(warnings.into_iter().chain(section::kept(&preview.plan)).chain(rest).collect())
+    let said = warnings.into_iter().chain(section::dry_run(&preview.dry_run)).chain(section::kept(&preview.plan));
+    Ok(said.chain(rest).collect())
 }
 
 fn json_form(world: &World, preview: &Preview, sections: &[Section]) -> Value {
@@ -111,6 +113,9 @@ fn json_form(world: &World, preview: &Preview, sections: &[Section]) -> Value {
         "steps": plan.steps,
         "edges": plan.edges,
     });
+    if preview.dry_run.any() {
+        form[section::DRY_RUN] = json!(preview.dry_run);
+    }
     for section in sections {
         form[section.key] = section.json.clone();
     }

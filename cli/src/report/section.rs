@@ -1,13 +1,13 @@
 //! The parts of a preview beside the plan: what checks, policies and prices say of it. A
 //! preview is handed a list of them; each of its forms shows them all.
 
-use rayplat_engine::plan::Plan;
+use rayplat_engine::{dry_run::DryRun, plan::Plan};
 use rayplat_resources::platform::{
     cost::Comparison,
     manifest::{Diagnostics, Severity},
     policy::{Finding, Ruling, Verdict},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{kept, style};
 
@@ -20,11 +20,16 @@ const KEPT: &str = "kept";
 /// The key of the prices.
 const COST: &str = "cost";
 
+/// The key of what the cluster's API says.
+pub const DRY_RUN: &str = "dry_run";
+
 /// What is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     /// The plan must not be applied.
     Denied,
+    /// It would not go through: the plan cannot be applied.
+    Refused,
     /// Look at it.
     Warning,
     /// It would be denied, but there is a written reason.
@@ -71,6 +76,7 @@ impl Item {
     pub fn mark(&self) -> Option<&'static str> {
         self.level.map(|level| match level {
             Level::Denied => "denied",
+            Level::Refused => "refused",
             Level::Warning => "warning",
             Level::Allowed => "allowed",
         })
@@ -97,7 +103,7 @@ impl Section {
         let mut text = format!("{}{}{}", style.bold, self.title, style.reset);
         for item in &self.items {
             let colour = match item.level {
-                Some(Level::Denied) => style.error,
+                Some(Level::Denied | Level::Refused) => style.error,
                 Some(Level::Warning) => style.update,
                 Some(Level::Allowed) | None => style.dim,
             };
@@ -160,6 +166,30 @@ pub fn policies(verdict: &Verdict) -> Section {
         table: None,
         json,
     }
+}
+
+/// What would be refused, and what could not be asked about; none if nothing would be.
+pub fn dry_run(found: &DryRun) -> Option<Section> {
+    let refused = found.refused.iter().map(|refused| Item {
+        level: Some(Level::Refused),
+        name: format!("{} {}", refused.action.verb(), refused.urn),
+        text: match &refused.error.hint {
+            Some(cure) => format!("{}. Cure: {cure}", refused.error),
+            None => refused.error.to_string(),
+        },
+    });
+    let unasked = found.unasked.iter().map(|unasked| Item {
+        level: None,
+        name: format!("{} {}", unasked.action.verb(), unasked.urn),
+        text: format!("not tried: {}", unasked.reason),
+    });
+    (!found.refused.is_empty()).then(|| Section {
+        key: DRY_RUN,
+        title: format!("Dry run: {} refused, {} accepted", found.refused.len(), found.accepted),
+        items: refused.chain(unasked).collect(),
+        table: None,
+        json: json!(found),
+    })
 }
 
 /// What stays as it stands although the manifest wants it otherwise; none if nothing does.

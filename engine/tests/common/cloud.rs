@@ -341,6 +341,11 @@ impl Cloud {
         .await
     }
 
+    /// Says whether it would take an object with these inputs.
+    pub async fn try_out(&self, urn: &Urn, to: &ThingInputs) -> Result<(), ProviderError> {
+        self.call("DryRun", urn, |account, _, _| account.check_refs(to)).await
+    }
+
     pub async fn delete(&self, urn: &Urn, id: &str) -> Result<(), ProviderError> {
         self.call("Delete", urn, |account, _, _| {
             account.get(id)?;

@@ -4,9 +4,10 @@ use std::{marker::PhantomData, time::Duration};
 
 use rayplat_engine::{
     context::{Ctx, Poll, Repeat},
+    dry_run::Tried,
     error::{ErrorClass, ProviderError},
     inputs, outputs,
-    plan::{Along, Planning},
+    plan::{Along, Plan, Planning},
     provider::{
         Action, Created, Current, Marks, Observed, Provider, Reading, Recovered, Refusal, Registry, ReplaceOrder,
     },
@@ -58,6 +59,7 @@ pub trait Mark: Send + Sync + 'static {
     const PRECIOUS: bool = false;
     const STUBBORN: bool = false;
     const KEEPS: bool = false;
+    const ASKS: bool = false;
     const NAME: Naming = Naming::Unique;
     const TAKES: Duration = Duration::ZERO;
     const BARE: bool = false;
@@ -116,6 +118,8 @@ kinds! {
     Stubborn = "test:Stubborn" { const STUBBORN: bool = true; }
     /// Holds what people would miss, while its `value` is not `empty`.
     Vault = "test:Vault" { const KEEPS: bool = true; }
+    /// The account says before what it would take.
+    Asked = "test:Asked" { const ASKS: bool = true; }
 }
 
 pub struct Kind<M>(Cloud, PhantomData<fn() -> M>);
@@ -255,6 +259,23 @@ impl<M: Mark> Provider for Kind<M> {
             Err(error) if error.class == ErrorClass::NotFound => Ok(()),
             result => result,
         }
+    }
+
+    async fn dry_run(
+        &self,
+        ctx: &Ctx,
+        prior: Option<&Current<ThingInputs, ThingOutputs>>,
+        inputs: &ThingInputs,
+        plan: &Plan,
+    ) -> Result<Tried, ProviderError> {
+        if !M::ASKS {
+            return Ok(Tried::Nothing);
+        }
+        let step = plan.steps.iter().find(|step| step.urn == *ctx.urn()).unwrap();
+        assert_eq!(step.action == Action::Update, prior.is_some());
+        let _working = self.0.work();
+        ctx.call("test", "DryRun", Repeat::Safe, || self.0.try_out(ctx.urn(), inputs)).await?;
+        Ok(if inputs.value == "later" { Tried::Unasked("it is too early".to_owned()) } else { Tried::Accepted })
     }
 
     async fn marks(&self, ctx: &Ctx, current: &Current<ThingInputs, ThingOutputs>) -> Result<Marks, ProviderError> {

@@ -87,6 +87,8 @@ fn class_of(status: &Status) -> ErrorClass {
         (429, _) => ErrorClass::Throttled,
         // A webhook whose pods are not up yet: its service has no endpoints.
         (500, _) if status.message.contains("failed calling webhook") => ErrorClass::Propagation,
+        // What is applied does not fit its kind's fields. The server has no reason for it.
+        (500, _) if status.message.starts_with("failed to create typed patch object") => ErrorClass::Invalid,
         (500.., _) => ErrorClass::Ambiguous,
         _ => ErrorClass::Invalid,
     }
@@ -153,6 +155,12 @@ mod tests {
             (422, "Invalid", "", ErrorClass::Invalid),
             (429, "TooManyRequests", "", ErrorClass::Throttled),
             (500, "InternalError", "failed calling webhook \"x\"", ErrorClass::Propagation),
+            (
+                500,
+                "",
+                "failed to create typed patch object (/w; v1, Kind=W): .a: field not declared in schema",
+                ErrorClass::Invalid,
+            ),
             (503, "ServiceUnavailable", "", ErrorClass::Ambiguous),
         ] {
             let status = json!({"status": "Failure", "code": code, "reason": reason, "message": message});

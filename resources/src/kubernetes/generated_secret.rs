@@ -5,8 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 
 use rayplat_engine::{
     context::Ctx,
+    dry_run::Tried,
     error::{ErrorClass, ProviderError},
     inputs,
+    plan::Plan,
     provider::{Action, Created, Current, Marks, Observed, Provider, Reading, Recovered, ReplaceOrder},
 };
 use serde_json::{Value, json};
@@ -15,6 +17,7 @@ use super::{
     ClusterAccess, Kubernetes,
     api::Apply,
     deletion,
+    dry_run::Trial,
     gvk::Reference,
     marks,
     object::{ObjectOutputs, outputs_of},
@@ -51,7 +54,6 @@ impl GeneratedSecret {
         Self { kubernetes: Kubernetes::new(clients) }
     }
 
-    /// Applies the Secret: what it has is kept, what it lacks is drawn.
     async fn put(
         &self,
         ctx: &Ctx,
@@ -59,23 +61,28 @@ impl GeneratedSecret {
         live: Option<&Value>,
         marks: &serde_json::Map<String, Value>,
     ) -> Result<Value, ProviderError> {
-        let mut data = serde_json::Map::new();
-        for (key, length) in &to.keys {
-            let had = live.and_then(|live| live["data"].get(key)).cloned();
-            data.insert(
-                key.clone(),
-                match had {
-                    Some(value) => value,
-                    None => json!(base64::Engine::encode(&base64::engine::general_purpose::STANDARD, drawn(*length)?)),
-                },
-            );
-        }
-        let secret = json!({
-            "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "data": data,
-            "metadata": {"name": to.name, "namespace": to.namespace, "labels": to.labels},
-        });
+        let secret = manifest(to, live)?;
         Ok(self.kubernetes.apply(ctx, &to.cluster, &marks::put(&secret, marks), Apply::default()).await??)
     }
+}
+
+/// The Secret: what it has is kept, what it lacks is drawn.
+fn manifest(to: &GeneratedSecretInputs, live: Option<&Value>) -> Result<Value, ProviderError> {
+    let mut data = serde_json::Map::new();
+    for (key, length) in &to.keys {
+        let had = live.and_then(|live| live["data"].get(key)).cloned();
+        data.insert(
+            key.clone(),
+            match had {
+                Some(value) => value,
+                None => json!(base64::Engine::encode(&base64::engine::general_purpose::STANDARD, drawn(*length)?)),
+            },
+        );
+    }
+    Ok(json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "data": data,
+        "metadata": {"name": to.name, "namespace": to.namespace, "labels": to.labels},
+    }))
 }
 
 fn reference(inputs: &GeneratedSecretInputs) -> Reference {
@@ -180,6 +187,20 @@ impl Provider for GeneratedSecret {
         }
         self.kubernetes.delete(ctx, cluster, &of, uid).await?;
         deletion::wait(&self.kubernetes, ctx, cluster, &of, Duration::from_secs(1)).await
+    }
+
+    async fn dry_run(
+        &self,
+        ctx: &Ctx,
+        prior: Option<&Current<GeneratedSecretInputs, ObjectOutputs>>,
+        inputs: &GeneratedSecretInputs,
+        plan: &Plan,
+    ) -> Result<Tried, ProviderError> {
+        let live = self.kubernetes.get(ctx, &inputs.cluster, &reference(inputs)).await?;
+        let secret = manifest(inputs, live.as_ref())?;
+        let trial = Trial { kubernetes: &self.kubernetes, ctx, cluster: &inputs.cluster, plan };
+        // An update takes no field from anybody.
+        trial.object(&secret, prior.map(|_| &Value::Null)).await
     }
 
     async fn recover(&self, ctx: &Ctx, inputs: &GeneratedSecretInputs) -> Result<Recovered, ProviderError> {

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use rayplat_engine::{
     context::{Ctx, Poll},
+    dry_run::Tried,
     error::{ErrorClass, ProviderError},
     inputs,
+    plan::Plan,
     provider::{Action, Created, Current, Marks, Observed, Provider, Reading, Recovered},
 };
 use serde_json::Value;
@@ -17,6 +19,7 @@ use super::{
     ClusterAccess, Kubernetes,
     api::Apply,
     deletion,
+    dry_run::Trial,
     gvk::Reference,
     marks,
     ready::{Readiness, readiness},
@@ -92,6 +95,11 @@ impl Hook {
     }
 }
 
+/// Whether a change of the resource is an upgrade that the hook runs at.
+fn upgrades(from: &HookInputs, to: &HookInputs) -> bool {
+    to.at_upgrade && from.release != to.release
+}
+
 impl Provider for Hook {
     type Inputs = HookInputs;
     type Outputs = ();
@@ -118,7 +126,25 @@ impl Provider for Hook {
     }
 
     async fn update(&self, ctx: &Ctx, current: &Current<HookInputs, ()>, to: &HookInputs) -> Result<(), ProviderError> {
-        if to.at_upgrade && current.inputs.release != to.release { self.run(ctx, to).await } else { Ok(()) }
+        if upgrades(&current.inputs, to) { self.run(ctx, to).await } else { Ok(()) }
+    }
+
+    async fn dry_run(
+        &self,
+        ctx: &Ctx,
+        prior: Option<&Current<HookInputs, ()>>,
+        inputs: &HookInputs,
+        plan: &Plan,
+    ) -> Result<Tried, ProviderError> {
+        if !prior.map_or(inputs.at_install, |prior| upgrades(&prior.inputs, inputs)) {
+            return Ok(Tried::Nothing);
+        }
+        let (cluster, of) = (&inputs.cluster, Reference::of(&inputs.manifest)?);
+        let live = self.kubernetes.get(ctx, cluster, &of).await?;
+        if live.is_some_and(|live| marks::is_ours(ctx, &live)) {
+            return Ok(Tried::Unasked(format!("{of} of an earlier run goes first")));
+        }
+        Trial { kubernetes: &self.kubernetes, ctx, cluster, plan }.object(&inputs.manifest, None).await
     }
 
     async fn delete(&self, ctx: &Ctx, current: &Current<HookInputs, ()>) -> Result<(), ProviderError> {

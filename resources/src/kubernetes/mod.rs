@@ -6,6 +6,7 @@ pub mod chart;
 mod connect;
 mod deletion;
 mod drift;
+mod dry_run;
 pub mod entry;
 mod errors;
 pub mod generated_secret;

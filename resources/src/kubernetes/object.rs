@@ -5,9 +5,13 @@ use std::{marker::PhantomData, time::Duration};
 
 use rayplat_engine::{
     context::{Ctx, Poll},
+    dry_run::Tried,
     error::{ErrorClass, ProviderError},
     inputs, outputs,
-    plan::diff::{Change, Effect, structural_in_lists},
+    plan::{
+        Plan,
+        diff::{Change, Effect, structural_in_lists},
+    },
     provider::{Action, Created, Current, Marks, Observed, Provider, Reading, Recovered, ReplaceOrder},
     value::Planned,
 };
@@ -17,7 +21,9 @@ use super::{
     ClusterAccess, Kubernetes,
     api::Apply,
     deletion::{self, is_going},
-    drift, gvk,
+    drift,
+    dry_run::Trial,
+    gvk,
     gvk::Reference,
     immutable, marks,
     ready::{Readiness, readiness},
@@ -199,6 +205,24 @@ fn names(manifest: &Value, field: &str) -> bool {
     }
 }
 
+/// Applies a change. Fields that were ours and that somebody took over are taken back: the plan
+/// showed it. Fields that never were ours stay with whoever has them.
+pub(super) async fn apply_over(
+    kubernetes: &Kubernetes,
+    ctx: &Ctx,
+    cluster: &ClusterAccess,
+    marked: &Value,
+    recorded: &Value,
+    dry_run: bool,
+) -> Result<Value, ProviderError> {
+    match kubernetes.apply(ctx, cluster, marked, Apply { force: false, dry_run }).await? {
+        Err(conflict) if conflict.fields.iter().all(|(field, _)| names(recorded, field)) => {
+            Ok(kubernetes.apply(ctx, cluster, marked, Apply { force: true, dry_run }).await??)
+        }
+        applied => Ok(applied?),
+    }
+}
+
 impl<F: Family> Provider for Object<F> {
     type Inputs = ObjectInputs;
     type Outputs = ObjectOutputs;
@@ -297,14 +321,7 @@ impl<F: Family> Provider for Object<F> {
         }
         let marks = live.as_ref().map(marks::on).filter(|marks| !marks.is_empty()).unwrap_or_else(|| marks::ours(ctx));
         let marked = marks::put(&to.manifest, &marks);
-        // Fields that were ours and that somebody took over are taken back: the plan showed
-        // it. Fields that never were ours stay with whoever has them.
-        if let Err(conflict) = self.kubernetes.apply(ctx, cluster, &marked, Apply::default()).await? {
-            if !conflict.fields.iter().all(|(field, _)| names(&current.inputs.manifest, field)) {
-                return Err(conflict.into());
-            }
-            self.kubernetes.apply(ctx, cluster, &marked, Apply { force: true, dry_run: false }).await??;
-        }
+        apply_over(&self.kubernetes, ctx, cluster, &marked, &current.inputs.manifest, false).await?;
         self.wait(ctx, cluster, &of, F::READY).await.map(|live| outputs_of(&live))
     }
 
@@ -322,6 +339,18 @@ impl<F: Family> Provider for Object<F> {
             self.wait_for_end(ctx, cluster, &of).await?;
         }
         deletion::wait_for_clusters(&self.kubernetes, ctx, cluster, &of, &uid).await
+    }
+
+    async fn dry_run(
+        &self,
+        ctx: &Ctx,
+        prior: Option<&Current<ObjectInputs, ObjectOutputs>>,
+        inputs: &ObjectInputs,
+        plan: &Plan,
+    ) -> Result<Tried, ProviderError> {
+        refuse_secrets(&inputs.manifest)?;
+        let trial = Trial { kubernetes: &self.kubernetes, ctx, cluster: &inputs.cluster, plan };
+        trial.object(&inputs.manifest, prior.map(|prior| &prior.inputs.manifest)).await
     }
 
     async fn recover(&self, ctx: &Ctx, inputs: &ObjectInputs) -> Result<Recovered, ProviderError> {
