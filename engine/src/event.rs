@@ -62,6 +62,14 @@ pub enum Event {
         /// What was found, and what follows.
         message: String,
     },
+    /// What stands behind something that the plan opens could not be read: it is taken as
+    /// recorded.
+    Unread {
+        /// The resources.
+        urns: Vec<Urn>,
+        /// Why.
+        message: String,
+    },
     /// An object that stood in the account before was put into the state.
     Adopted {
         /// The resource that it stands for from now on.

@@ -27,5 +27,6 @@ pub mod retry;
 pub mod saved;
 pub mod stack;
 pub mod store;
+pub mod unread;
 pub mod urn;
 pub mod value;

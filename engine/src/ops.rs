@@ -19,6 +19,7 @@ use crate::{
     saved::{self, Basis, SavedPlan},
     stack::Stack,
     store::{Binding, Checkpoint, Meta, StateStore},
+    unread::Unread,
 };
 
 /// How runs are made.
@@ -56,6 +57,8 @@ pub struct Preview {
     pub state: Checkpoint,
     /// What the plan was made from.
     pub basis: Basis,
+    /// What could not be read and is taken as recorded: the plan lets us in again.
+    pub unread: Vec<Unread>,
     /// What the account says to the plan. Where it refuses something, `up` begins nothing.
     pub dry_run: DryRun,
 }
@@ -135,10 +138,9 @@ impl Engine {
         let mut session = self.session(stack.name(), events, Interrupt::default(), false).await?;
         let basis = Basis::of(stack, &session.checkpoint)?;
         session.recover().await?;
-        session.refresh().await?;
-        let plan = plan::plan_with(stack, &session.checkpoint, &self.registry, &self.planning)?;
+        let (plan, unread) = self.plan(&mut session, stack, &self.planning).await?;
         let dry_run = session.dry_run(&plan).await?;
-        Ok(Preview { plan, state: session.checkpoint, basis, dry_run })
+        Ok(Preview { plan, state: session.checkpoint, basis, unread, dry_run })
     }
 
     /// A preview's plan, to be kept and applied later by [`Engine::up_saved`]. `program`
@@ -203,8 +205,7 @@ impl Engine {
             return Err(Error::PlanOutdated(moved));
         }
         self.begin(&mut session, stack.name(), "up").await?;
-        session.refresh().await?;
-        let plan = plan::plan_with(stack, &session.checkpoint, &self.registry, &saved.plan.planning)?;
+        let (plan, _) = self.plan(&mut session, stack, &saved.plan.planning).await?;
         let refusal = match saved.differs(&plan)? {
             None => refusal(session.dry_run(&plan).await?),
             differs => Some(outdated(differs)),
@@ -306,8 +307,7 @@ impl Engine {
         self.begin(&mut session, stack.name(), command).await?;
         let mut summary = Self::take_up(&mut session).await?;
         let (plan, approved) = if summary.complete() {
-            session.refresh().await?;
-            let plan = plan::plan_with(stack, &session.checkpoint, &self.registry, &self.planning)?;
+            let (plan, _) = self.plan(&mut session, stack, &self.planning).await?;
             if let Some(error) = refusal(session.dry_run(&plan).await?) {
                 self.finish(&mut session, summary, began).await?;
                 return Err(error);
@@ -323,6 +323,19 @@ impl Engine {
         };
         self.finish(&mut session, summary, began).await?;
         Ok(Report { summary, plan, state: session.checkpoint, approved })
+    }
+
+    /// Reads what stands, and plans from there.
+    async fn plan(
+        &self,
+        session: &mut Session,
+        stack: &Stack,
+        planning: &Planning,
+    ) -> Result<(Plan, Vec<Unread>), Error> {
+        let unread = session.read_open().await?;
+        let plan = plan::plan_with(stack, &session.checkpoint, &self.registry, planning)?;
+        session.pass_over(&unread, &plan).await?;
+        Ok((plan, unread))
     }
 
     /// First what an interrupted run left: a plan must be made from facts.

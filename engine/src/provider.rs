@@ -184,6 +184,11 @@ pub trait Provider: Send + Sync + 'static {
     /// leaves them to the next run.
     const LABELS: &'static [&'static str] = &["tags"];
 
+    /// Kinds of which an object lets us in to where objects of this kind stand. A read that is
+    /// denied is done without while the plan makes or changes such a one that the object was
+    /// made from.
+    const LET_IN_BY: &'static [&'static str] = &[];
+
     /// How long an action usually takes; orders the work and is shown.
     fn expected(&self, action: Action) -> Duration {
         let _ = action;
@@ -344,6 +349,8 @@ pub struct KindInfo {
     pub consistency_window: Duration,
     /// [`Provider::LABELS`].
     pub labels: &'static [&'static str],
+    /// [`Provider::LET_IN_BY`].
+    pub let_in_by: &'static [&'static str],
 }
 
 impl KindInfo {
@@ -461,6 +468,7 @@ impl<P: Provider> DynProvider for P {
             refuse_replace: P::REFUSE_REPLACE,
             consistency_window: P::CONSISTENCY_WINDOW,
             labels: P::LABELS,
+            let_in_by: P::LET_IN_BY,
         }
     }
 

@@ -97,7 +97,11 @@ async fn sections(world: &World, preview: &Preview, verdict: &Verdict) -> Result
     let cost = cost::compare(world, &preview.state, &world.platform.stack).await?;
     let warnings = section::manifest(&world.loaded.warnings);
     let rest = [section::policies(verdict), section::cost(&cost)];
-    let said = warnings.into_iter().chain(section::dry_run(&preview.dry_run)).chain(section::kept(&preview.plan));
+    let said = warnings
+        .into_iter()
+        .chain(section::unread(&preview.unread))
+        .chain(section::dry_run(&preview.dry_run))
+        .chain(section::kept(&preview.plan));
     Ok(said.chain(rest).collect())
 }
 

@@ -98,6 +98,7 @@ impl Progress {
         match event {
             Event::RunStarted { steps, expected_ms, .. } => self.begin(*steps, *expected_ms),
             Event::Recovered { urn, message } => self.line(&format!("{urn}: {message}")),
+            Event::Unread { urns, message } => self.line(&super::unread(urns.len(), message)),
             Event::Adopted { urn, id, .. } => self.line(&format!("{urn}: {id} is adopted")),
             Event::StepStarted { urn, action, expected_ms, .. } => self.started(urn, *action, *expected_ms),
             Event::StepStatus { urn, message } => {

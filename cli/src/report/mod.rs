@@ -62,6 +62,14 @@ pub fn live(global: &Global, rehearsal: bool) -> Live {
     }
 }
 
+/// What a run cannot read before it has let itself in again.
+pub fn unread(count: usize, why: &str) -> String {
+    let count = section::counted(count, "object");
+    format!(
+        "not read: {count}, taken as recorded until the access that this plan mends is in force; run it once more then ({why})"
+    )
+}
+
 /// `0.4 s`, `12 s`, `2 min 05 s`, `1 h 02 min`.
 pub fn duration(milliseconds: u64) -> String {
     if milliseconds < 9_950 {

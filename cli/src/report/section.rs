@@ -1,7 +1,7 @@
 //! The parts of a preview beside the plan: what checks, policies and prices say of it. A
 //! preview is handed a list of them; each of its forms shows them all.
 
-use rayplat_engine::{dry_run::DryRun, plan::Plan};
+use rayplat_engine::{dry_run::DryRun, plan::Plan, unread::Unread};
 use rayplat_resources::platform::{
     cost::Comparison,
     manifest::{Diagnostics, Severity},
@@ -166,6 +166,19 @@ pub fn policies(verdict: &Verdict) -> Section {
         table: None,
         json,
     }
+}
+
+/// What could not be read; none if all was.
+pub fn unread(unread: &[Unread]) -> Option<Section> {
+    let first = unread.first()?;
+    let item = |one: &Unread| Item { level: None, name: one.urn.to_string(), text: "taken as recorded".to_owned() };
+    Some(Section {
+        key: "unread",
+        title: super::unread(unread.len(), &first.error.to_string()),
+        items: unread.iter().map(item).collect(),
+        table: None,
+        json: json!(unread),
+    })
 }
 
 /// What would be refused, and what could not be asked about; none if nothing would be.

@@ -17,6 +17,7 @@ use crate::{
     plan::{Plan, Reason, Step, StepId},
     provider::{Action, Current, DynProvider, Observed, Recovered},
     store::{Object, Phase},
+    unread::Unread,
     value::Expr,
 };
 
@@ -129,6 +130,15 @@ impl Session {
 
     /// Reads every object that stands, and books what differs from the state.
     pub(crate) async fn refresh(&mut self) -> Result<(), Error> {
+        match self.read_open().await?.into_iter().next() {
+            None => Ok(()),
+            Some(unread) => Err(unread.into()),
+        }
+    }
+
+    /// The same; gives what we are locked out of, which [`Session::pass_over`] judges once there is
+    /// a plan.
+    pub(crate) async fn read_open(&mut self) -> Result<Vec<Unread>, Error> {
         let reads: Vec<_> = self
             .checkpoint
             .objects
@@ -139,18 +149,21 @@ impl Session {
             .collect();
         let mut readings = self.gather(reads).await?;
         readings.sort_by_key(|(object, _)| object.key());
+        let mut unread = Vec::new();
         for (object, reading) in readings {
-            let reading = reading.map_err(|source| Error::Read { urn: object.urn.clone(), source })?;
             match reading {
-                None => self.stage(Record::Gone { key: object.key() }),
-                Some(Observed { inputs, outputs }) => {
+                Err(error) if self.locked_out(&object, &error) => unread.push(Unread { urn: object.urn, error }),
+                Err(source) => return Err(Error::Read { urn: object.urn, source }),
+                Ok(None) => self.stage(Record::Gone { key: object.key() }),
+                Ok(Some(Observed { inputs, outputs })) => {
                     if inputs != object.inputs || outputs != object.outputs {
                         self.stage(Record::Observed { key: object.key(), inputs, outputs });
                     }
                 }
             }
         }
-        self.commit().await
+        self.commit().await?;
+        Ok(unread)
     }
 
     /// Runs reads side by side. Nothing is lost by stopping them: the first Ctrl-C ends the run.

@@ -14,7 +14,7 @@ use rayplat_engine::{
 use serde_json::{Value, json};
 
 use super::{
-    ClusterAccess, Kubernetes,
+    ClusterAccess, Kubernetes, LET_IN_BY,
     api::Apply,
     deletion,
     dry_run::Trial,
@@ -118,6 +118,7 @@ impl Provider for GeneratedSecret {
     const REPLACE_ON: &'static [&'static str] = &["cluster.name", "cluster.endpoint", "namespace", "name"];
     const REPLACE_ORDER: ReplaceOrder = ReplaceOrder::DeleteThenCreate;
     const LABELS: &'static [&'static str] = &["labels"];
+    const LET_IN_BY: &'static [&'static str] = LET_IN_BY;
 
     fn expected(&self, _: Action) -> Duration {
         Duration::from_millis(200)

@@ -25,9 +25,9 @@ mod token;
 mod trouble;
 pub mod verify;
 
-use rayplat_engine::provider::Registry;
+use rayplat_engine::provider::{Provider, Registry};
 
-use crate::aws::Clients;
+use crate::aws::{Clients, eks_access_entry::AccessEntry};
 
 pub use access::ClusterAccess;
 pub use api::Kubernetes;
@@ -41,6 +41,9 @@ pub const SERVICE: &str = "kubernetes";
 /// Owns the fields that we apply.
 /// Source: <https://kubernetes.io/docs/reference/using-api/server-side-apply/#managers>
 pub const FIELD_MANAGER: &str = "rayplat";
+
+/// Without its access entry the caller reads nothing there.
+const LET_IN_BY: &[&str] = &[<AccessEntry as Provider>::TYPE];
 
 /// Every kind of what stands in a cluster, on these clients.
 pub fn register(registry: &mut Registry, clients: &Clients) {

@@ -18,7 +18,7 @@ use rayplat_engine::{
 use serde_json::{Value, json};
 
 use super::{
-    ClusterAccess, Kubernetes,
+    ClusterAccess, Kubernetes, LET_IN_BY,
     api::Apply,
     deletion::{self, is_going},
     drift,
@@ -231,6 +231,7 @@ impl<F: Family> Provider for Object<F> {
     // Names are the manifest's: there can be only one.
     const REPLACE_ORDER: ReplaceOrder = ReplaceOrder::DeleteThenCreate;
     const LABELS: &'static [&'static str] = &["manifest.metadata.labels", "manifest.metadata.annotations"];
+    const LET_IN_BY: &'static [&'static str] = LET_IN_BY;
 
     fn expected(&self, action: Action) -> Duration {
         match action {
