@@ -60,6 +60,7 @@ pub trait Mark: Send + Sync + 'static {
     const STUBBORN: bool = false;
     const KEEPS: bool = false;
     const ASKS: bool = false;
+    const LET_IN_BY: &'static [&'static str] = &[];
     const NAME: Naming = Naming::Unique;
     const TAKES: Duration = Duration::ZERO;
     const BARE: bool = false;
@@ -120,6 +121,10 @@ kinds! {
     Vault = "test:Vault" { const KEEPS: bool = true; }
     /// The account says before what it would take.
     Asked = "test:Asked" { const ASKS: bool = true; }
+    /// Lets in.
+    Door = "test:Door" {}
+    /// Read by those alone whom its door lets in.
+    Room = "test:Room" { const LET_IN_BY: &'static [&'static str] = &["test:Door"]; }
 }
 
 pub struct Kind<M>(Cloud, PhantomData<fn() -> M>);
@@ -190,6 +195,7 @@ impl<M: Mark> Provider for Kind<M> {
     const CHANGES_ON_UPDATE: &'static [&'static str] = M::CHANGES;
     const DATA: bool = M::DATA;
     const REFUSE_REPLACE: bool = M::PRECIOUS;
+    const LET_IN_BY: &'static [&'static str] = M::LET_IN_BY;
 
     fn refuse_update(&self, old: &Value, new: &Planned) -> Option<Refusal> {
         let (old, new) = (old["value"].as_str()?, new.known()?["value"].as_str()?);

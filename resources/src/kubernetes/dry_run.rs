@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::{
     ClusterAccess, Kubernetes,
     api::Apply,
-    gvk::{self, Reference},
+    gvk::Reference,
     marks,
     object::{apply_over, is_going},
 };
@@ -28,8 +28,9 @@ use crate::aws::{eks_access_entry::AccessEntry, eks_cluster::Cluster};
 /// Source: kubernetes/kubernetes `staging/src/k8s.io/apiserver/pkg/admission/plugin/webhook/errors/statuserror.go`
 const NO_DRY_RUN: &str = "does not support dry run";
 
-/// Refusals for what other objects hold, which the plan may take from them.
-const HELD: [&str; 2] = ["exceeded quota", "already allocated"];
+/// Refusals for what other objects are or hold, which the plan may change: quotas, ports, policies
+/// and webhooks of all sorts.
+const OF_OTHERS: [&str; 4] = ["exceeded quota", "already allocated", "denied the request", "denied request"];
 
 /// One object of a plan, to be tried.
 pub(super) struct Trial<'a> {
@@ -61,19 +62,14 @@ impl Trial<'_> {
         if live.as_ref().is_some_and(is_going) {
             return Ok(Tried::Unasked(format!("{of} is being deleted, and made anew then")));
         }
-        let standing = live.as_ref().map(marks::on).filter(|marks| !marks.is_empty());
-        let marked = marks::put(manifest, &standing.unwrap_or_else(|| marks::ours(ctx)));
+        let marks = live.as_ref().map(marks::on).filter(|marks| !marks.is_empty()).unwrap_or_else(|| marks::ours(ctx));
+        let marked = marks::put(manifest, &marks);
         match (recorded, &live) {
-            (Some(recorded), _) => drop(apply_over(kubernetes, ctx, cluster, &marked, recorded, true).await?),
-            (None, Some(live)) if marks::is_ours(ctx, live) => {
-                // Of a lost state: it is taken up with all its fields.
-                kubernetes.apply(ctx, cluster, &marked, Apply { force: true, dry_run: true }).await??;
-            }
-            (None, Some(live)) => return taken(ctx, of, live),
-            (None, None) => {
-                kubernetes.apply(ctx, cluster, &marked, Apply { force: false, dry_run: true }).await??;
-            }
-        }
+            (Some(recorded), _) => apply_over(kubernetes, ctx, cluster, &marked, recorded, true).await?,
+            (None, Some(live)) if !marks::is_ours(ctx, live) => return taken(ctx, of, live),
+            // One of ours is of a lost state, and taken up.
+            (None, _) => kubernetes.apply(ctx, cluster, &marked, Apply { force: false, dry_run: true }).await??,
+        };
         Ok(Tried::Accepted)
     }
 
@@ -101,32 +97,34 @@ impl Trial<'_> {
     /// An error with its cure; or why the real call may not meet it.
     fn judged(&self, error: ProviderError, stands: bool) -> Result<String, ProviderError> {
         let because = |why: &str| Ok(format!("{error}; {why}"));
-        let held = HELD.iter().any(|text| error.message.contains(text));
-        let denied = error.class == ErrorClass::Denied;
+        let of_others = OF_OTHERS.iter().any(|text| error.message.contains(text));
+        let touches = |step: &Step| {
+            step.urn.kind().starts_with("kubernetes:") && matches!(step.action, Action::Delete | Action::Update)
+        };
         if error.message.contains(NO_DRY_RUN) {
             return because("the step itself will tell");
         }
-        if held && self.others().any(|step| matches!(step.action, Action::Delete | Action::Update)) {
-            return because("other steps of the same plan may free it");
+        if of_others && self.others().any(touches) {
+            return because("other steps of the same plan may change that");
         }
         if self.others().any(is_upgrade) {
             return because("the same plan upgrades the cluster");
         }
-        if denied && !held && self.others().any(|step| step.urn.kind() == AccessEntry::TYPE) {
+        if error.class == ErrorClass::Denied && self.others().any(|step| step.urn.kind() == AccessEntry::TYPE) {
             return because("the same plan changes who is let in");
         }
         if error.class != ErrorClass::Invalid || error.hint.is_some() {
             return Err(error);
         }
-        let cure = "Change the manifest so that the API server takes it".to_owned();
-        let cure = match stands {
-            false => format!("{cure}."),
-            true => format!(
-                "{cure}; what it never changes in place needs a new object: `--replace {}` destroys this one and makes it.",
-                self.ctx.urn()
-            ),
-        };
-        Err(error.hint(cure))
+        let cure = "Change the manifest so that the API server takes it.";
+        if !stands {
+            return Err(error.hint(cure));
+        }
+        let urn = self.ctx.urn();
+        Err(error.hint(format!(
+            "{cure} What it never changes in place needs a new object: `--replace {urn}` destroys the one that stands and makes it \
+             anew."
+        )))
     }
 
     fn others(&self) -> impl Iterator<Item = &Step> {
