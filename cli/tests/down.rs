@@ -72,13 +72,13 @@ fn data_of_others_is_asked_about_and_what_goes_along_is_shown() {
     ] {
         assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
     }
-    assert!(place.ok(&["state", "list", "--rehearse"]).stdout.ends_with("82 objects\n"));
+    assert!(place.ok(&["state", "list", "--rehearse"]).stdout.ends_with("83 objects\n"));
     assert_eq!(place.run(&["down", "--rehearse", "--yes", "--keep-volumes", "--delete-volumes"]).code, 64);
     let kept = place.ok(&["down", "--rehearse", "--yes", "--keep-volumes"]);
     for part in [
         "goes too\n└─ Service team/web with the load balancer a",
         "stays in the account\n└─ volume vol-",
-        "Done: 82 deleted.\nLeft in the account: volume vol-",
+        "Done: 83 deleted.\nLeft in the account: volume vol-",
     ] {
         assert!(kept.stdout.contains(part), "{part}: {}", kept.stdout);
     }

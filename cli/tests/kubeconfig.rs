@@ -22,7 +22,7 @@ fn a_whole_platform_over_http_lets_kubectl_in() {
 
     let up = ran(&["up", "--yes", "--json"]);
     assert_eq!(up.code, 0, "{}\n{}", up.stdout, up.stderr);
-    assert_eq!(up.last_json()["summary"], summary(&[("created", 82)]));
+    assert_eq!(up.last_json()["summary"], summary(&[("created", 83)]));
 
     let others = "apiVersion: v1\nkind: Config\nclusters:\n- name: home\n  cluster: {server: https://home.example}\n";
     std::fs::create_dir_all(place.file(".kube")).unwrap();
@@ -50,7 +50,7 @@ fn a_whole_platform_over_http_lets_kubectl_in() {
     assert_eq!(ran(&["token", "--cluster", "x"]).code, 64, "a region is needed");
 
     let down = ran(&["down", "--yes", "--json"]);
-    assert_eq!(down.last_json()["summary"], summary(&[("deleted", 82)]), "{}", down.stdout);
+    assert_eq!(down.last_json()["summary"], summary(&[("deleted", 83)]), "{}", down.stdout);
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn up_ends_with_a_ray_cluster_that_serves() {
     let up = place.ok(&["up", "--rehearse", "--yes"]);
     assert!(up.stderr.contains("note: charts as outlines, without Helm: "), "{}", up.stderr);
     assert!(up.stdout.contains("created kubernetes:Ray/ray/RayCluster/ray in "), "{}", up.stdout);
-    assert!(up.stdout.contains("Done: 82 created."), "{}", up.stdout);
+    assert!(up.stdout.contains("Done: 83 created."), "{}", up.stdout);
     // The end says what stands, where, and how to get there.
     let end =
         up.stdout.split_once("\nNow stands, rehearsed: RayCluster `ray` of Ray 2.60.0, in the cluster at\n").unwrap().1;
@@ -42,7 +42,7 @@ fn up_ends_with_a_ray_cluster_that_serves() {
     let again = place.run(&["preview", "--rehearse"]);
     assert_eq!(again.code, 0, "{}", again.stdout);
     let down = place.ok(&["down", "--rehearse", "--yes"]);
-    assert!(down.stdout.contains("Done: 82 deleted.") && !down.stdout.contains("Now stands"), "{}", down.stdout);
+    assert!(down.stdout.contains("Done: 83 deleted.") && !down.stdout.contains("Now stands"), "{}", down.stdout);
     assert!(place.ok(&["state", "list", "--rehearse"]).stdout.ends_with("0 objects\n"));
 }
 

@@ -15,13 +15,7 @@ use rayplat_engine::{
 };
 use serde_json::Value;
 
-use super::{
-    ClusterAccess, Kubernetes,
-    api::Apply,
-    gvk::Reference,
-    marks,
-    object::{apply_over, is_going},
-};
+use super::{ClusterAccess, Kubernetes, api::Apply, deletion::is_going, gvk::Reference, marks, object::apply_over};
 use crate::aws::{eks_access_entry::AccessEntry, eks_cluster::Cluster};
 
 /// Said by an admission webhook that a dry run would not leave alone.
