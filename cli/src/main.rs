@@ -5,6 +5,7 @@
 
 mod args;
 mod charts;
+mod clients;
 mod commands;
 mod exit;
 mod interrupt;

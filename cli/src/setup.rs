@@ -9,7 +9,6 @@ use std::{
 
 use jiff::civil::Date;
 use rayplat_engine::{
-    context::Clock,
     error::Error,
     names,
     ops::{Engine, Options},
@@ -20,7 +19,7 @@ use rayplat_engine::{
     urn::Urn,
 };
 use rayplat_resources::{
-    aws::{self, Clients, Connect, tls_certificate},
+    aws::{self, Clients, tls_certificate},
     platform::{
         self, Charts, Platform, Setting, Standing, lint, manifest,
         manifest::{Loaded, ResolvedNetwork},
@@ -33,7 +32,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     args::{Global, Planning},
-    charts,
+    charts, clients,
     exit::Failure,
     report::policy,
     source, store,
@@ -173,19 +172,10 @@ pub async fn open(global: &Global, access: Access, command: &str) -> Result<Worl
         }
         (false, _) => (store::open(global, access, command, None).await?, None),
     };
-    let clients = match &rehearsal {
-        Some(account) => account.clients(),
-        None => {
-            let endpoint = global.endpoint_url.clone();
-            aws::connect(&Connect { profile: global.profile.clone(), region: region.clone(), endpoint }).await
-        }
-    };
+    let clients = clients::connect(global, &region, rehearsal.as_ref()).await;
     let identity = clients.identity().await?;
     let binding = clients.binding(&identity);
-    let clock: Arc<dyn Clock> = match &rehearsal {
-        Some(account) => Arc::new(account.clone()),
-        None => Arc::new(clients.time_scale.clone()),
-    };
+    let clock = clients::clock(&clients, rehearsal.as_ref());
     let options = Options {
         parallelism: usize::from(global.parallelism),
         retry: RetryPolicy::default(),

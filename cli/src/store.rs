@@ -8,13 +8,14 @@ use std::{
 
 use rayplat_engine::{context::Clock, store::StateStore};
 use rayplat_resources::{
-    aws::{self, Connect, S3Objects, S3Place},
+    aws::{S3Objects, S3Place},
     rehearsal::Rehearsal,
 };
 use rayplat_state::{FolderLock, LockOptions, MemoryStore, S3Store, SledStore};
 
 use crate::{
     args::Global,
+    clients,
     exit::Failure,
     setup::{self, Access},
 };
@@ -79,8 +80,7 @@ pub async fn bucket(global: &Global, place: S3Place, account: Option<&Rehearsal>
         return Ok(Bucket { objects, clock: Arc::new(account.clone()), place, alone: true });
     }
     let region = region(global, &place)?;
-    let endpoint = global.endpoint_url.clone();
-    let clients = aws::connect(&Connect { profile: global.profile.clone(), region, endpoint }).await;
+    let clients = clients::connect(global, &region, None).await;
     let objects = Arc::new(S3Objects::new(clients.s3.clone(), place.clone(), u64::from(std::process::id())));
     Ok(Bucket { objects, clock: Arc::new(clients.time_scale.clone()), place, alone: false })
 }

@@ -2,13 +2,11 @@
 
 use jiff::Timestamp;
 use rayplat_engine::error::{ErrorClass, ProviderError};
-use rayplat_resources::{
-    aws::{self, Connect},
-    kubernetes::kubeconfig::exec_credential,
-};
+use rayplat_resources::kubernetes::kubeconfig::exec_credential;
 
 use crate::{
     args::Global,
+    clients,
     exit::{Ending, Failure},
     report::out,
 };
@@ -20,8 +18,7 @@ pub async fn run(global: &Global, cluster: &str) -> Result<Ending, Failure> {
             hint: "Name it: rayplat token --cluster NAME --region REGION.".to_owned(),
         });
     };
-    let connect = Connect { profile: global.profile.clone(), region, endpoint: global.endpoint_url.clone() };
-    let token = aws::connect(&connect).await.kubernetes.tokens(cluster)?.token().await?;
+    let token = clients::connect(global, &region, None).await.kubernetes.tokens(cluster)?.token().await?;
     let expires = Timestamp::try_from(token.expires)
         .map_err(|error| ProviderError::new(ErrorClass::Failed, format!("the token's end is no time: {error}")))?;
     let expires = expires.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();

@@ -1,17 +1,14 @@
 //! `rayplat verify`: checks of a platform that lives.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use rayplat_engine::{
-    context::Clock,
     ops::{Engine, Options},
     provider::Registry,
     retry::RetryPolicy,
     store::Checkpoint,
-    urn::Urn,
 };
 use rayplat_resources::{
-    aws::{self, Connect},
     kubernetes::{
         ClusterAccess,
         verify::{Check, Failover, Platform, Scale, Spill, Verifier},
@@ -22,6 +19,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     args::{Global, VerifyCommand},
+    clients,
     commands::output,
     exit::{Ending, Failure},
     report::{checks, err, out},
@@ -32,20 +30,10 @@ pub async fn run(global: &Global, command: &VerifyCommand) -> Result<Ending, Fai
     let loaded = setup::manifest(&global.file)?;
     // The lock is held to the end: nobody changes what is measured.
     let store = setup::existing_store(global, "verify").await?;
-    let region = &loaded.manifest.region;
     let rehearsal = if global.rehearse { Some(setup::account(global, setup::Access::Look, &loaded)?) } else { None };
-    let clients = match &rehearsal {
-        Some(account) => account.clients(),
-        None => {
-            let (profile, endpoint) = (global.profile.clone(), global.endpoint_url.clone());
-            aws::connect(&Connect { profile, region: region.clone(), endpoint }).await
-        }
-    };
+    let clients = clients::connect(global, &loaded.manifest.region, rehearsal.as_ref()).await;
     let identity = clients.identity().await?;
-    let clock: Arc<dyn Clock> = match &rehearsal {
-        Some(account) => Arc::new(account.clone()),
-        None => Arc::new(clients.time_scale.clone()),
-    };
+    let clock = clients::clock(&clients, rehearsal.as_ref());
     let options = Options {
         parallelism: usize::from(global.parallelism),
         retry: RetryPolicy::default(),
@@ -106,9 +94,7 @@ fn access(outputs: &Map<String, Value>) -> Option<ClusterAccess> {
 
 /// The Ray object as the state has recorded it.
 fn applied(subject: &Subject, state: &Checkpoint) -> Option<Value> {
-    let ray = subject.ray.as_ref()?;
-    let name = format!("{}/{}/{}", ray.namespace, ray.kind, ray.name);
-    let object = state.current(&Urn::new("kubernetes:Ray", &name).ok()?)?;
+    let object = state.current(&subject.ray.as_ref()?.place.urn()?)?;
     object.inputs.get("manifest").cloned()
 }
 

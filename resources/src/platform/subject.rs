@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{
-    in_cluster::{RAY_NAME, tolerations},
+    in_cluster::{RayPlace, tolerations},
     instance_types::{self, Accelerator},
     manifest::{Resolved, ResolvedPool, ResolvedRay},
     room::Room,
@@ -25,20 +25,14 @@ pub struct Subject {
 /// Ray on a platform.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RaySubject {
-    /// `RayCluster` or `RayService`.
-    pub kind: &'static str,
-    /// Its name.
-    pub name: &'static str,
-    /// Its namespace.
-    pub namespace: String,
+    /// Where it is.
+    pub place: RayPlace,
     /// An image with Python, which its nodes have already.
     pub image: String,
     /// Labels of the nodes that run the image.
     pub node_selector: Value,
     /// What pods there must tolerate.
     pub tolerations: Value,
-    /// Whether its head asks for a token.
-    pub token_auth: bool,
     /// Whether Ray's autoscaler owns the number of workers.
     pub autoscaling: bool,
     /// The groups of workers.
@@ -95,13 +89,17 @@ impl Subject {
         };
         Self {
             stack: manifest.name.clone(),
-            ray: manifest.ray.as_ref().map(|ray| of_ray(manifest, ray, prefix_delegation)),
+            ray: manifest
+                .ray
+                .as_ref()
+                .zip(RayPlace::of(manifest))
+                .map(|(ray, place)| of_ray(manifest, ray, place, prefix_delegation)),
             pools: manifest.node_pools.iter().map(|(name, spec)| (name.clone(), pool(spec))).collect(),
         }
     }
 }
 
-fn of_ray(manifest: &Resolved, ray: &ResolvedRay, prefix_delegation: bool) -> RaySubject {
+fn of_ray(manifest: &Resolved, ray: &ResolvedRay, place: RayPlace, prefix_delegation: bool) -> RaySubject {
     let group = |(name, group): (&String, &super::manifest::ResolvedWorkers)| {
         let pods = &group.pods;
         let pool = manifest.node_pools.get(&pods.pool);
@@ -118,13 +116,10 @@ fn of_ray(manifest: &Resolved, ray: &ResolvedRay, prefix_delegation: bool) -> Ra
         (name.clone(), GroupSubject { pool: pods.pool.clone(), min: group.min, max: group.max, per_node })
     };
     RaySubject {
-        kind: if ray.serve.is_some() { "RayService" } else { "RayCluster" },
-        name: RAY_NAME,
-        namespace: ray.namespace.clone(),
+        place,
         image: ray.head.image.clone(),
         node_selector: json!({"rayplat.io/pool": ray.head.pool}),
         tolerations: manifest.node_pools.get(&ray.head.pool).map_or(json!([]), tolerations),
-        token_auth: ray.token_auth,
         autoscaling: ray.autoscaling,
         groups: ray.workers.iter().map(group).collect(),
     }

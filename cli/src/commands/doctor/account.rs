@@ -1,15 +1,12 @@
 //! The account: who calls, and whether the state is of this place.
 
 use rayplat_engine::store::{Binding, Checkpoint};
-use rayplat_resources::{
-    aws::{self, Clients, Connect},
-    platform::manifest::Loaded,
-    rehearsal::Rehearsal,
-};
+use rayplat_resources::{aws::Clients, platform::manifest::Loaded, rehearsal::Rehearsal};
 
 use super::Check;
 use crate::{
     args::Global,
+    clients,
     setup::{self, Access},
 };
 
@@ -26,13 +23,7 @@ pub async fn credentials(global: &Global, loaded: &Loaded) -> (Check, Option<Ope
         Ok(rehearsal) => rehearsal,
         Err(failure) => return (Check::of(NAME, &failure), None),
     };
-    let clients = match &rehearsal {
-        Some(account) => account.clients(),
-        None => {
-            let (region, endpoint) = (loaded.manifest.region.clone(), global.endpoint_url.clone());
-            aws::connect(&Connect { profile: global.profile.clone(), region, endpoint }).await
-        }
-    };
+    let clients = clients::connect(global, &loaded.manifest.region, rehearsal.as_ref()).await;
     match clients.identity().await {
         Ok(identity) => {
             let emulated = if rehearsal.is_some() { ", emulated" } else { "" };

@@ -84,7 +84,7 @@ async fn delete_head(verifier: &Verifier<'_>, probe: &probe::Probe<'_, '_>, head
 pub(super) fn dashboard(verifier: &Verifier<'_>, head: &Value) -> Result<String, Stop> {
     let ray = verifier.ray()?;
     let cluster = text(head, "/metadata/labels/ray.io~1cluster");
-    Ok(format!("http://{cluster}-head-svc.{}.svc.cluster.local:8265", ray.namespace))
+    Ok(format!("http://{cluster}-head-svc.{}.svc.cluster.local:8265", ray.place.namespace))
 }
 
 fn judge(asked: &Failover, seen: &Value) -> Result<Found, Stop> {

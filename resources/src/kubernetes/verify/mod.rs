@@ -137,8 +137,8 @@ impl<'a> Verifier<'a> {
         let Some(live) = self.kubernetes.get(&self.ctx, &self.cluster, &of).await? else {
             return Err(Stop::not_run(format!("{of} is not there"), "Run `rayplat up` first."));
         };
-        if ray.kind == "RayCluster" {
-            return Ok(ray.name.to_owned());
+        if ray.place.kind == "RayCluster" {
+            return Ok(ray.place.name.to_owned());
         }
         let active = live.pointer("/status/activeServiceStatus/rayClusterName").and_then(Value::as_str);
         active.filter(|name| !name.is_empty()).map(str::to_owned).ok_or_else(|| {
@@ -152,7 +152,7 @@ impl<'a> Verifier<'a> {
     /// Pods of the Ray cluster: `head` or `worker`.
     async fn ray_pods(&self, cluster: &str, node_type: &str) -> Result<Vec<Value>, Stop> {
         let labels = format!("ray.io/cluster={cluster},ray.io/node-type={node_type}");
-        let namespace = Some(self.ray()?.namespace.as_str());
+        let namespace = Some(self.ray()?.place.namespace.as_str());
         Ok(self.kubernetes.list(&self.ctx, &self.cluster, ("v1", "Pod"), namespace, &labels).await?)
     }
 
@@ -170,9 +170,9 @@ impl<'a> Verifier<'a> {
 fn ray_object(ray: &RaySubject) -> Reference {
     Reference {
         api_version: "ray.io/v1".to_owned(),
-        kind: ray.kind.to_owned(),
-        namespace: Some(ray.namespace.clone()),
-        name: ray.name.to_owned(),
+        kind: ray.place.kind.to_owned(),
+        namespace: Some(ray.place.namespace.clone()),
+        name: ray.place.name.to_owned(),
     }
 }
 

@@ -21,6 +21,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import uuid
 
 # Seconds that one request may take; a user would have gone by then.
 PATIENCE = 10
@@ -65,6 +66,7 @@ print(RESULT + json.dumps({}))
 # Fills one worker's object store beyond its size and reads all of it back.
 SPILL = """
 import json
+import time
 import ray
 from ray._private.internal_api import node_stats
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -96,7 +98,12 @@ class Filler:
             del data
         return wrong
 
-found = sorted(stores(), key=lambda one: one[0])
+# A head that has just come back learns of its workers one by one.
+for _ in range(60):
+    found = sorted(stores(), key=lambda one: one[0])
+    if found:
+        break
+    time.sleep(1)
 if not found:
     print(RESULT + json.dumps({"not_run": "no worker with CPUs is there"}))
 else:
@@ -146,10 +153,7 @@ class Dashboard:
         packed = base64.b64encode((head + code).encode()).decode()
         entrypoint = f"python -c \"import base64; exec(base64.b64decode('{packed}'))\""
         until = time.monotonic() + seconds
-        try:
-            job = self.ask("/api/jobs/", {"entrypoint": entrypoint})["submission_id"]
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            raise NotRun(f"the head takes no jobs at {self.url}: {said(error)}") from error
+        job = self.submitted(entrypoint, until)
         while True:
             told = self.ask(f"/api/jobs/{job}")
             if told["status"] in ("SUCCEEDED", "FAILED", "STOPPED"):
@@ -167,6 +171,21 @@ class Dashboard:
             raise Failed(f"the job {job} gave no result: {last}")
         return json.loads(results[-1][len(RESULT) :])
 
+    def submitted(self, entrypoint, until):
+        """Hands a job over, as soon as the head takes it; the job's name."""
+        # A name of our own: if the answer is lost, the job is not handed over twice.
+        name = f"rayplat-verify-{uuid.uuid4().hex[:12]}"
+        while True:
+            try:
+                return self.ask("/api/jobs/", {"entrypoint": entrypoint, "submission_id": name})["submission_id"]
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                why = said(error)
+                if f"{name} already exists" in why:
+                    return name
+                if time.monotonic() > until:
+                    raise NotRun(f"the head takes no jobs at {self.url}: {why}") from error
+            time.sleep(1)
+
     def serves(self):
         """Whether the head answers, knows of applications, and all of them run."""
         try:
@@ -179,7 +198,7 @@ class Dashboard:
 def said(error):
     """An error in few words, with what the server said."""
     if isinstance(error, urllib.error.HTTPError):
-        return f"HTTP {error.code} {error.read(300).decode(errors='replace')}".strip()
+        return f"HTTP {error.code} {error.read(2000).decode(errors='replace')[-300:]}".strip()
     reason = getattr(error, "reason", error)
     return f"{type(reason).__name__}: {reason}"
 

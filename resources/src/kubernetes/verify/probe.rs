@@ -36,7 +36,7 @@ impl Verifier<'_> {
         let of = Reference {
             api_version: "v1".to_owned(),
             kind: "Pod".to_owned(),
-            namespace: Some(self.ray()?.namespace.clone()),
+            namespace: Some(self.ray()?.place.namespace.clone()),
             name: format!("rayplat-verify-{look}"),
         };
         self.clear(&of).await?;

@@ -89,7 +89,7 @@ pub(super) async fn run(verifier: &Verifier<'_>, asked: &Scale) -> Result<Found,
     }
     let names = json!([
         "kubernetes.default.svc.cluster.local",
-        format!("{cluster}-head-svc.{}.svc.cluster.local", verifier.ray()?.namespace),
+        format!("{cluster}-head-svc.{}.svc.cluster.local", verifier.ray()?.place.namespace),
     ]);
     let question = json!({"names": names, "seconds": asked.dns_window.as_secs()});
     let probe = verifier.probe("dns", question, asked.dns_window + Duration::from_secs(60)).await?;
@@ -264,7 +264,7 @@ fn with_workers(applied: &Value, group: &str, workers: u32) -> Result<Value, Sto
 impl Verifier<'_> {
     async fn group_pods(&self, cluster: &str, group: &str) -> Result<Vec<Value>, Stop> {
         let labels = format!("ray.io/cluster={cluster},ray.io/group={group}");
-        let namespace = Some(self.ray()?.namespace.as_str());
+        let namespace = Some(self.ray()?.place.namespace.as_str());
         Ok(self.kubernetes.list(&self.ctx, &self.cluster, ("v1", "Pod"), namespace, &labels).await?)
     }
 

@@ -13,7 +13,6 @@ mod tests;
 
 pub use charts::{Charts, charts};
 pub(super) use pods::tolerations;
-pub(super) use ray::NAME as RAY_NAME;
 pub use ray::{RayPlace, TOKEN_KEY};
 
 use std::collections::BTreeMap;

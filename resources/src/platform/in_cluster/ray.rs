@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The name of the RayCluster or RayService.
-pub(in crate::platform) const NAME: &str = "ray";
+pub(super) const NAME: &str = "ray";
 
 /// The namespace of the KubeRay operator.
 pub(super) const OPERATOR: &str = "kuberay-system";
