@@ -191,6 +191,24 @@ fn deleted_volumes_go_with_their_claims_and_what_uses_them() {
     });
 }
 
+/// Interfaces and groups of load balancers hold subnets and the VPC: an own network goes all the same.
+#[test]
+fn an_own_network_goes_after_load_balancers_of_others() {
+    const OWN: &str = include_str!("../../examples/network-create.yaml");
+    block_on(async {
+        let world = World::new(88);
+        let (report, events) = world.up(OWN).await.unwrap();
+        assert!(report.summary.complete(), "{:#?}", failures(&events));
+        Others::of(&world).await.expose().await;
+        let (report, events) = world.down_of(world.platform(OWN).stack.name()).await.unwrap();
+        assert!(report.summary.complete(), "{:#?}", failures(&events));
+        let retried =
+            |event: &&Event| matches!(event, Event::StepRetry { urn, .. } if urn.as_str() == "aws:ec2:Vpc/main");
+        assert_eq!(events.iter().filter(retried).count(), 0);
+        assert_eq!(leftovers(&world), Vec::<String>::new());
+    });
+}
+
 /// Wherever a `down` is cut off, the next one goes on, and nothing is left of it.
 #[test]
 fn a_sweep_that_was_cut_off_is_finished_by_the_next() {

@@ -57,8 +57,9 @@ impl<'a> Run<'a> {
         waited.await.map_err(|error| match error.class {
             ErrorClass::TimedOut => error.hint(
                 "Whoever put a finalizer on an object must take it off: is that controller running? A load balancer that its \
-                 controller has left is deleted in the EC2 console or with `aws elbv2 delete-load-balancer`. Nothing was given up: \
-                 the next run sweeps on.",
+                 controller has left is deleted in the EC2 console or with `aws elbv2 delete-load-balancer`; a volume that its driver \
+                 cannot delete is left with `kubectl patch pv NAME -p '{\"spec\":{\"persistentVolumeReclaimPolicy\":\"Retain\"}}'`. \
+                 Nothing was given up: the next run sweeps on.",
             ),
             _ => error,
         })
