@@ -139,12 +139,7 @@ pub async fn apply(
     let permissions = if saved.is_ok() { permissions(global, world, made).await } else { Ok(None) };
     let told = permissions.as_ref().ok().and_then(|learned| Some(learned.as_ref()?.event().to_string()));
     let predicted = prediction.as_ref().and_then(|prediction| serde_json::to_string(prediction).ok());
-    let standing = match &result {
-        Ok(Some(report)) if deed != Deed::Down => {
-            Standing::of(RayPlace::of(&world.loaded.manifest), report, world.rehearsal.is_some())
-        }
-        _ => None,
-    };
+    let standing = standing(world, deed, &result);
     let stands = standing.as_ref().map(|standing| standing.event().to_string());
     // The printer ends with the reporter.
     told.into_iter().chain(predicted).chain(stands).for_each(|line| drop(messages.send(Message::Json(line))));
@@ -206,6 +201,12 @@ async fn work(
         Deed::Down => engine.down(stack.name(), events, interrupt.clone(), approve).await?,
     };
     Ok(if forbidden? { None } else { Some(report) })
+}
+
+/// What stands at the end of a run that was to make something.
+fn standing(world: &World, deed: Deed<'_>, result: &Result<Option<Report>, Failure>) -> Option<Standing> {
+    let report = result.as_ref().ok()?.as_ref().filter(|_| deed != Deed::Down)?;
+    Standing::of(RayPlace::of(&world.loaded.manifest), report, world.rehearsal.is_some())
 }
 
 fn denied(global: &Global) -> Ending {

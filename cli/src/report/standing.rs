@@ -34,8 +34,8 @@ impl Standing {
         lines.extend(self.ways().into_iter().map(|way| format!("  {way}")));
         if let [first, rest @ ..] = self.token().as_slice() {
             lines.push("The token that it asks for:".to_owned());
-            lines.push(format!("  {first}"));
-            lines.extend(rest.iter().map(|line| format!("  {line}")));
+            // A command that is longer than a line goes on in the next.
+            lines.extend([first].into_iter().chain(rest).map(|line| format!("  {}", line.replace('\n', "\n  "))));
         }
         lines.join("\n")
     }
@@ -72,7 +72,7 @@ impl Standing {
             return vec![of(self.ray.name)];
         }
         let path = "{.status.activeServiceStatus.rayClusterName}";
-        vec![format!("NAME=$({kubectl} rayservice {} -o jsonpath='{path}')", self.ray.name), of("$NAME")]
+        vec![format!("NAME=$({kubectl} rayservice {} \\\n  -o jsonpath='{path}')", self.ray.name), of("$NAME")]
     }
 }
 
@@ -115,7 +115,7 @@ The token that it asks for:
             "  http://ray-serve-svc.ray.svc.cluster.local:8000  applications",
             "and on AWS from here by",
             "  kubectl -n ray port-forward service/ray-serve-svc 8000",
-            "rayservice ray -o jsonpath='{.status.activeServiceStatus.rayClusterName}')",
+            "  NAME=$(kubectl -n ray get rayservice ray \\\n    -o jsonpath='{.status.activeServiceStatus.rayClusterName}')\n",
             "secret $NAME -o",
         ] {
             assert!(text.contains(part), "{part}: {text}");

@@ -19,6 +19,7 @@ pub(super) fn dashboard(manifest: &Resolved) -> Value {
         ("Nodes", nodes()),
         ("Pods", pods(ray)),
         ("Ray", ray.map(ray_cluster).unwrap_or_default()),
+        ("Ray's memory and disks", ray.map(ray_memory).unwrap_or_default()),
         ("Ray Serve", ray.filter(|ray| ray.serve.is_some()).map(|_| serve()).unwrap_or_default()),
     ];
     model(&format!("rayplat-health-{}", super::short(&manifest.name)), &format!("{}: health", manifest.name), &sections)
@@ -91,7 +92,6 @@ fn pods(ray: Option<&ResolvedRay>) -> Vec<Panel> {
 
 fn ray_cluster(ray: &ResolvedRay) -> Vec<Panel> {
     let of = |metric: &str, by: &str| format!("sum by ({by}) ({metric}{{namespace=\"{}\"}})", ray.namespace);
-    let store = "object_store_memory";
     vec![
         lines(
             "Nodes of Ray",
@@ -115,6 +115,21 @@ fn ray_cluster(ray: &ResolvedRay) -> Vec<Panel> {
                 "{{Component}}",
             )],
         ),
+        lines("Tasks", "By state.", "short", vec![(of("ray_tasks", "State"), "{{State}}")]),
+        lines(
+            "GPUs, used of all",
+            "By GPU.",
+            "percent",
+            vec![(of("ray_node_gpus_utilization", "pod, GpuIndex"), "{{pod}} {{GpuIndex}}")],
+        ),
+    ]
+}
+
+/// Memory, disks and what came of their lack.
+fn ray_memory(ray: &ResolvedRay) -> Vec<Panel> {
+    let of = |metric: &str, by: &str| format!("sum by ({by}) ({metric}{{namespace=\"{}\"}})", ray.namespace);
+    let store = "object_store_memory";
+    vec![
         Panel {
             kind: Kind::Stacked,
             ..lines(
@@ -136,7 +151,6 @@ fn ray_cluster(ray: &ResolvedRay) -> Vec<Panel> {
                 "used",
             )],
         ),
-        lines("Tasks", "By state.", "short", vec![(of("ray_tasks", "State"), "{{State}}")]),
         lines(
             "Killed for memory within an hour",
             "Tasks and actors that Ray ended before the kernel would.",
@@ -160,12 +174,6 @@ fn ray_cluster(ray: &ResolvedRay) -> Vec<Panel> {
                 ),
                 "{{pod}}",
             )],
-        ),
-        lines(
-            "GPUs, used of all",
-            "By GPU.",
-            "percent",
-            vec![(of("ray_node_gpus_utilization", "pod, GpuIndex"), "{{pod}} {{GpuIndex}}")],
         ),
     ]
 }

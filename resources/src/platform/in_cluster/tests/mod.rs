@@ -6,7 +6,7 @@ mod pod_security;
 
 use jiff::civil::date;
 use rayplat_engine::value::Lookup;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::platform::{Setting, build, manifest};
 
@@ -72,4 +72,18 @@ fn everything_is_everything() {
     for object in all.iter().filter(has_pods).filter(|object| object["kind"] != "CustomResourceDefinition") {
         assert!(!crate::kubernetes::sanity::pods(object).is_empty(), "{object}");
     }
+}
+
+/// Who may reach Ray's metrics may reach nothing else, and only where it is named.
+#[test]
+fn prometheus_comes_in_for_metrics_alone() {
+    let comes_in = |more: &str| {
+        let objects = objects(more);
+        let policy = of_kind(&objects, "NetworkPolicy").find(|policy| text(policy, "/metadata/name") == "in").unwrap();
+        policy["spec"]["ingress"].as_array().unwrap().clone()
+    };
+    let [_, prometheus]: [Value; 2] = comes_in(EVERYTHING[0]).try_into().unwrap();
+    let named = json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "prometheus"}}});
+    assert_eq!(prometheus, json!({"from": [named], "ports": [{"protocol": "TCP", "port": 8080}]}));
+    assert_eq!(comes_in(EVERYTHING[1]).len(), 1);
 }
