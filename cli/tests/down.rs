@@ -78,7 +78,8 @@ fn data_of_others_is_asked_about_and_what_goes_along_is_shown() {
     for part in [
         "goes too\n└─ Service team/web with the load balancer a",
         "stays in the account\n└─ volume vol-",
-        "Done: 83 deleted.\nLeft in the account: volume vol-",
+        "Done: 83 deleted.",
+        "\nLeft in the account: volume vol-",
     ] {
         assert!(kept.stdout.contains(part), "{part}: {}", kept.stdout);
     }

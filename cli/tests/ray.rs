@@ -56,7 +56,7 @@ fn ray_changes_in_place() {
     for line in [
         "manifest.spec.rayVersion: \"2.60.0\" -> \"2.59.0\"",
         "manifest.spec.workerGroupSpecs[0].minReplicas: 2 -> 3",
-        "2 to change, 80 unchanged.",
+        "2 to change, 81 unchanged.",
     ] {
         assert!(preview.stdout.contains(line), "{line}: {}", preview.stdout);
     }
