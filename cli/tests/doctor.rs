@@ -135,6 +135,9 @@ fn another_account_and_a_stale_entry_of_kubectl() {
     let kubeconfig = |expected: &str, words: &str| {
         let found = checks(&ran(&["doctor", "--json"]));
         assert!(verdicts(&found).contains(&("kubeconfig", expected)), "{found:?}");
+        for name in ["credentials", "state", "binding", "helm", "endpoint"] {
+            assert!(verdicts(&found).contains(&(name, "ok")), "{name}: {found:?}");
+        }
         assert!(said(&found, "kubeconfig").contains(words), "{found:?}");
     };
     kubeconfig("warning", "has no entry `production-ray-cluster` / Run `rayplat kubeconfig`.");

@@ -16,8 +16,13 @@ use crate::{
 };
 
 impl Patient<'_> {
-    /// An emulated account answers for its clusters, and needs no Helm.
-    pub fn emulated(&self) -> bool {
+    /// On an emulated account outlines stand for charts: one over HTTP has told how fast it runs.
+    pub fn takes_outlines(&self) -> bool {
+        self.rehearsal.is_some() || self.clients.is_some_and(|clients| clients.time_scale.is_told())
+    }
+
+    /// An emulated account answers for its clusters.
+    fn emulated(&self) -> bool {
         self.rehearsal.is_some() || self.clients.is_some_and(|clients| clients.endpoint.is_some())
     }
 

@@ -82,7 +82,7 @@ pub async fn helm(patient: &Patient<'_>) -> Option<Check> {
     let names = charts.iter().map(|chart| chart.chart.as_str()).collect::<Vec<_>>().join(", ");
     Some(match found {
         Ok(helm) => Check::ok(NAME, format!("{} is {}, for {names}", helm.program().display(), helm.version())),
-        Err(_) if patient.emulated() => {
+        Err(_) if patient.takes_outlines() => {
             Check::ok(NAME, format!("none, and an emulated account needs none: outlines of {names}"))
         }
         Err(error) => Check::of_call(NAME, error.into()),
