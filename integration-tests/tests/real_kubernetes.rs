@@ -13,6 +13,7 @@ use rayplat_integration_tests::{
     WHOLE, failures,
     kubernetes::{self, ControlPlane, Inside, KubeRay, Kwok, Node},
 };
+use rayplat_resources::kubernetes::sweep::Volumes;
 use serde_json::{Value, json};
 
 /// The quick start's nodes.
@@ -353,5 +354,69 @@ fn what_it_would_refuse_is_known_before_and_what_is_made_first_is_not_missed() {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
         panic!("the webhook was never asked");
+    });
+}
+
+/// Somebody's database with a volume, and a Service that wants a load balancer.
+fn of_others() -> Value {
+    let labels = json!({"app": "db"});
+    let set = json!({
+        "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db", "namespace": "default"},
+        "spec": {
+            "serviceName": "db", "replicas": 1, "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [
+                {"name": "db", "image": "postgres:17", "volumeMounts": [{"name": "data", "mountPath": "/data"}]},
+            ]}},
+            "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {
+                "accessModes": ["ReadWriteOnce"], "storageClassName": "gp3", "resources": {"requests": {"storage": "20Gi"}},
+            }}],
+        },
+    });
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "db-web", "namespace": "default"},
+        "spec": {"type": "LoadBalancer", "selector": labels, "ports": [{"port": 5432}]},
+    });
+    json!({"apiVersion": "v1", "kind": "List", "items": [set, service]})
+}
+
+#[test]
+fn what_others_made_is_asked_about_then_kept_or_deleted() {
+    let _alone = alone();
+    let Some(plane) = plane("what_others_made_is_asked_about_then_kept_or_deleted") else { return };
+    let _nodes = Kwok::start(&plane, &nodes(2, 0));
+    let inside = Inside::new(&plane);
+    let class = json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "gp3"},
+        "provisioner": "ebs.csi.aws.com", "volumeBindingMode": "WaitForFirstConsumer", "reclaimPolicy": "Delete",
+    });
+    let more = [("kubernetes:Sweep/cluster", json!({})), ("kubernetes:Object/StorageClass/gp3", class)];
+    let stack = inside.stack(&format!("{WHOLE}{NONE}"), &more);
+    let bound = || plane.kubectl(&["get", "pvc", "data-db-0", "-o", "jsonpath={.status.phase}"]).stdout == b"Bound";
+    let volume = || plane.get(&["pv"])["items"][0].clone();
+    runtime().block_on(async {
+        let (report, events) = inside.up(&stack).await.unwrap();
+        assert!(report.summary.complete(), "{:#?}", failures(&events));
+        plane.apply("others", &of_others());
+        plane.wait("the claim is bound", Duration::from_secs(120), bound);
+
+        let said = inside.down(&stack).await.unwrap_err().to_string();
+        assert!(said.contains("(20Gi, claim default/data-db-0)"), "{said}");
+        assert!(plane.has(&["service", "db-web"]) && plane.has(&["storageclass", "gp3"]), "nothing was deleted");
+
+        let (report, events) = inside.down_deciding(&stack, Volumes::Keep).await.unwrap();
+        assert!(report.summary.complete(), "{:#?}", failures(&events));
+        assert_eq!(volume()["spec"]["persistentVolumeReclaimPolicy"], "Retain");
+        assert!(plane.has(&["statefulset", "db"]) && bound(), "they go with the cluster");
+        assert!(!plane.has(&["service", "db-web"]) && !plane.has(&["storageclass", "gp3"]));
+
+        let (report, events) = inside.up(&stack).await.unwrap();
+        assert!(report.summary.complete(), "{:#?}", failures(&events));
+        let name = volume()["metadata"]["name"].as_str().unwrap().to_owned();
+        plane.kubectl_ok(&["patch", "pv", &name, "-p", r#"{"spec":{"persistentVolumeReclaimPolicy":"Delete"}}"#]);
+        let (report, events) = inside.down_deciding(&stack, Volumes::Delete).await.unwrap();
+        assert!(report.summary.complete(), "{:#?}", failures(&events));
+        for kind in ["pv", "pvc", "statefulset", "pods"] {
+            assert_eq!(plane.get(&[kind])["items"], json!([]), "{kind}");
+        }
     });
 }

@@ -25,6 +25,7 @@ use rayplat_resources::{
     aws::Clients,
     kubernetes::{
         self, ClusterAccess, Connector, TokenSource,
+        sweep::Volumes,
         verify::{self, Verifier},
     },
     platform::Subject,
@@ -200,10 +201,22 @@ impl Inside {
     /// # Errors
     /// The engine's.
     pub async fn down(&self, stack: &Stack) -> Result<(Report, Vec<Event>), Error> {
-        let (events, reader) = Events::channel();
-        let report = self.engine().down(stack.name(), events, Interrupt::default(), |_| true).await?;
-        Ok((report, read(reader)))
+        down(&self.engine(), stack).await
     }
+
+    /// `down` with an answer to what becomes of volumes.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn down_deciding(&self, stack: &Stack, volumes: Volumes) -> Result<(Report, Vec<Event>), Error> {
+        down(&volumes.decided(self.engine()), stack).await
+    }
+}
+
+async fn down(engine: &Engine, stack: &Stack) -> Result<(Report, Vec<Event>), Error> {
+    let (events, reader) = Events::channel();
+    let report = engine.down(stack.name(), events, Interrupt::default(), |_| true).await?;
+    Ok((report, read(reader)))
 }
 
 /// What refers to outputs on AWS gets a text in place of it.
