@@ -48,7 +48,7 @@ fn a_refusal_is_65_in_every_form() {
         "\nDry run: 1 refused, 0 accepted\n  refused: update {URN}: kubernetes:DryRun: Conflict: {WHY}. Cure: Leave "
     );
     assert!(text.stdout.contains(&line), "{}", text.stdout);
-    assert!(text.stdout.contains("1 to change, 80 unchanged."), "the plan is shown too: {}", text.stdout);
+    assert!(text.stdout.contains("1 to change, 82 unchanged."), "the plan is shown too: {}", text.stdout);
 
     let json = place.run(&["preview", "--rehearse", "--json"]);
     assert_eq!(json.code, 65);
