@@ -443,6 +443,8 @@ def judge_ways_out(vpc, subnet, inner):
     refused("DependencyViolation", ec2.delete_subnet, SubnetId=subnet)
     interfaces = ec2.describe_network_interfaces(Filters=[{"Name": "subnet-id", "Values": [subnet]}])["NetworkInterfaces"]
     check([each["InterfaceType"] for each in interfaces] == ["nat_gateway"], interfaces)
+    refused("InvalidParameterValue", ec2.delete_network_interface, NetworkInterfaceId=interfaces[0]["NetworkInterfaceId"])
+    refused("InvalidNetworkInterfaceID.NotFound", ec2.delete_network_interface, NetworkInterfaceId="eni-0123456789abcdef0")
     ec2.delete_nat_gateway(NatGatewayId=nat)
     until("the NAT gateway's end", lambda: state(nat)["State"] == "deleted")
     ec2.release_address(AllocationId=address)
