@@ -58,7 +58,11 @@ pub async fn run(global: &Global, args: &PreviewArgs) -> Result<Ending, Failure>
                 out(&format!("\n{}", section.text()));
             }
             if let Some(path) = &args.out {
-                out(&format!("The plan is in {0}: `rayplat up --plan {0}` applies it.", path.display()));
+                let applied = match preview.dry_run.refused.is_empty() {
+                    true => "applies it",
+                    false => "applies it once nothing of it is refused any more",
+                };
+                out(&format!("The plan is in {0}: `rayplat up --plan {0}` {applied}.", path.display()));
             }
         }
     }
