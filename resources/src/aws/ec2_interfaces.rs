@@ -27,12 +27,13 @@ const LIMIT: Duration = Duration::from_secs(10 * 60);
 /// Source: <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeNetworkInterfaces.html>
 const BALANCERS: usize = 60;
 
-/// Waits until no interface holds an object that is to be deleted: `filter_name` chooses which, e.g.
-/// `subnet-id`. Those that the VPC CNI of this platform's cluster has left behind
-/// (amazon-vpc-cni-k8s#1223) are deleted: they serve nobody, and nobody else will.
+/// Waits until no interface that the VPC CNI of this platform's cluster has made holds an object that is to be
+/// deleted: `filter_name` chooses which, e.g. `subnet-id`. Those that it has left behind
+/// (amazon-vpc-cni-k8s#1223) are deleted: they serve nobody, and nobody else will. About others the deletion itself
+/// says what there is to say.
 ///
 /// # Errors
-/// [`ErrorClass::InUse`], which names what holds it.
+/// They cannot be looked at or deleted.
 pub(super) async fn clear(ctx: &Ctx, ec2: &Client, filter_name: &str, id: &str) -> Result<(), ProviderError> {
     let what = format!("the end of {id}");
     let waited = ctx.wait(&what, EXPECTED, LIMIT, || async {
@@ -42,8 +43,10 @@ pub(super) async fn clear(ctx: &Ctx, ec2: &Client, filter_name: &str, id: &str) 
             found => found?,
         };
         let mut holders = Vec::new();
-        for interface in &found {
-            if left_behind(ctx, interface) {
+        for interface in
+            found.iter().filter(|interface| is_of_cni(interface) && cluster(interface) == Some(ctx.stack()))
+        {
+            if is_leaked(interface) {
                 delete(ctx, ec2, interface.network_interface_id().unwrap_or_default()).await?;
             } else {
                 holders.push(holder(interface));
@@ -52,10 +55,8 @@ pub(super) async fn clear(ctx: &Ctx, ec2: &Client, filter_name: &str, id: &str) 
         Ok(if holders.is_empty() { Poll::Ready(()) } else { Poll::Pending(format!("held by {}", holders.join(", "))) })
     });
     match waited.await {
-        Err(error) if error.class == ErrorClass::TimedOut => {
-            let error = ProviderError::new(ErrorClass::InUse, error.message);
-            Err(name_holders(ctx, ec2, filter_name, id, error).await)
-        }
+        // The deletion is refused then, and names it.
+        Err(error) if error.class == ErrorClass::TimedOut => Ok(()),
         waited => waited,
     }
 }
@@ -151,13 +152,12 @@ fn cluster(interface: &NetworkInterface) -> Option<&str> {
     interface.tag_set().iter().find(|tag| tag.key() == Some(CNI_CLUSTER)).and_then(|tag| tag.value())
 }
 
-/// The VPC CNI made it, and nothing uses it.
-fn is_leaked(interface: &NetworkInterface) -> bool {
-    interface.status() == Some(&NetworkInterfaceStatus::Available)
-        && interface.description().unwrap_or_default().starts_with(CNI_DESCRIPTION)
+/// The VPC CNI made it: of which cluster, the tag says. One without that tag may be anybody's.
+fn is_of_cni(interface: &NetworkInterface) -> bool {
+    interface.description().unwrap_or_default().starts_with(CNI_DESCRIPTION)
 }
 
-/// The same, for this platform's cluster, which has the stack's name. One without that tag may be anybody's.
-fn left_behind(ctx: &Ctx, interface: &NetworkInterface) -> bool {
-    is_leaked(interface) && cluster(interface) == Some(ctx.stack())
+/// The same, and nothing uses it.
+fn is_leaked(interface: &NetworkInterface) -> bool {
+    interface.status() == Some(&NetworkInterfaceStatus::Available) && is_of_cni(interface)
 }

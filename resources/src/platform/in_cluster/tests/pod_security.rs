@@ -114,7 +114,7 @@ fn judged(more: &str) -> BTreeMap<String, (String, [BTreeSet<String>; 3])> {
             .collect();
         assert_eq!(standards.len(), 1, "{name}: {standards:?}");
         let here = objects.iter().filter(|object| text(object, "/metadata/namespace") == name);
-        let here: Vec<_> = here.flat_map(|object| pods(object)).collect();
+        let here: Vec<_> = here.flat_map(pods).collect();
         assert!(!here.is_empty(), "{name}");
         let wrong = STANDARDS.map(|standard| here.iter().flat_map(|pods| violations(standard, pods.spec)).collect());
         (name.to_owned(), (standards.into_iter().next().unwrap().to_owned(), wrong))
