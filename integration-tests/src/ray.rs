@@ -14,6 +14,20 @@ pub const HEAD: &str = "127.0.0.2";
 /// The worker's.
 pub const WORKER: &str = "127.0.0.3";
 
+/// Serve's proxies of all nodes listen on one port of every address, which is well where each node has a network of its
+/// own. Here each has an address: this is "every" one for it. Python reads it when it starts.
+const OWN_ADDRESS: &str = r#"import os, socket
+
+bind = socket.socket.bind
+
+def own(self, address):
+    if address == ("0.0.0.0", 8000):
+        address = (os.environ["RAYPLAT_NODE_ADDRESS"], 8000)
+    return bind(self, address)
+
+socket.socket.bind = own
+"#;
+
 /// What this Ray is like.
 #[derive(Debug, Clone, Copy)]
 pub struct LocalRay {
@@ -84,6 +98,10 @@ impl Nodes {
         // Ray's sockets have their names in it, which may have 107 characters.
         let folder =
             tempfile::Builder::new().prefix("ray").tempdir_in("/tmp").unwrap_or_else(|error| panic!("{error}"));
+        let python = folder.path().join("python");
+        fs::create_dir(&python)
+            .and_then(|()| fs::write(python.join("sitecustomize.py"), OWN_ADDRESS))
+            .unwrap_or_else(|error| panic!("{}: {error}", python.display()));
         let (redis_port, port, dashboard) = (free_port(), free_port(), free_port());
         let mut nodes = Self { how, bin: bin.to_owned(), folder, redis: None, redis_port, port, dashboard, started: 0 };
         if how.fault_tolerant {
@@ -118,41 +136,29 @@ impl Nodes {
         }
         let (port, dashboard) = (self.port.to_string(), self.dashboard.to_string());
         let folder = self.temporary().display().to_string();
-        let args = [
-            "--head",
-            "--node-ip-address",
-            HEAD,
-            "--port",
-            &port,
-            "--num-cpus",
-            "0",
-            "--dashboard-host",
-            HEAD,
-            "--dashboard-port",
-            &dashboard,
-            "--temp-dir",
-            &folder,
-        ];
-        self.node("head", &args, environment)
+        let args =
+            ["--head", "--port", &port, "--num-cpus", "0", "--dashboard-port", &dashboard, "--temp-dir", &folder];
+        let args: Vec<&str> = args.into_iter().chain(["--dashboard-host", HEAD]).collect();
+        self.node("head", HEAD, &args, environment)
     }
 
     /// Starts the worker.
     pub fn worker(&mut self, environment: &[(String, String)]) -> Group {
         let address = format!("{HEAD}:{}", self.port);
-        self.node("worker", &["--address", &address, "--node-ip-address", WORKER, "--num-cpus", "1"], environment)
+        self.node("worker", WORKER, &["--address", &address, "--num-cpus", "1"], environment)
     }
 
     fn temporary(&self) -> PathBuf {
         self.folder.path().join("t")
     }
 
-    fn node(&mut self, name: &str, args: &[&str], environment: &[(String, String)]) -> Group {
+    fn node(&mut self, name: &str, at: &str, args: &[&str], environment: &[(String, String)]) -> Group {
         self.started += 1;
         let log = self.folder.path().join(format!("{name}-{}.log", self.started));
         let path = std::env::var("PATH").unwrap_or_default();
         let agent = free_port().to_string();
         let mut command = Command::new(self.bin.join("ray"));
-        command.arg("start").args(args);
+        command.args(["start", "--node-ip-address", at]).args(args);
         // 95 MiB: what Ray needs at least is 75.
         command.args(["--object-store-memory", "100000000", "--dashboard-agent-listen-port", &agent]);
         command.args(["--disable-usage-stats", "--block"]);
@@ -161,8 +167,8 @@ impl Nodes {
             .envs(environment.iter().map(|(name, value)| (name, value)))
             // As KubeRay sets it where there is Redis.
             .env("RAY_gcs_rpc_server_reconnect_timeout_s", if self.how.fault_tolerant { "600" } else { "5" })
-            // Both nodes' proxies would listen on one port.
-            .env("RAY_SERVE_ALWAYS_RUN_PROXY_ON_HEAD_NODE", "0")
+            .env("PYTHONPATH", self.folder.path().join("python"))
+            .env("RAYPLAT_NODE_ADDRESS", at)
             .env("RAY_DISABLE_DOCKER_CPU_WARNING", "1");
         if self.how.fault_tolerant {
             command
