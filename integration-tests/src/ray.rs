@@ -157,7 +157,10 @@ impl Nodes {
         let log = self.folder.path().join(format!("{name}-{}.log", self.started));
         let path = std::env::var("PATH").unwrap_or_default();
         let agent = free_port().to_string();
-        let mut command = Command::new(self.bin.join("ray"));
+        // A head that comes back starts twenty processes. It has a machine of its own elsewhere; here it must not take the
+        // processor from who serves meanwhile.
+        let mut command = Command::new("nice");
+        command.args(["-n", if name == "head" { "10" } else { "0" }]).arg(self.bin.join("ray"));
         command.args(["start", "--node-ip-address", at]).args(args);
         // 95 MiB: what Ray needs at least is 75.
         command.args(["--object-store-memory", "100000000", "--dashboard-agent-listen-port", &agent]);

@@ -112,7 +112,8 @@ fn a_real_ray_outlives_its_head_and_its_memory_or_fails_the_check() {
     let Some(tools) = kubernetes::find(test) else { return };
     let Some(bin) = python::ray(test) else { return };
     let plane = Arc::new(ControlPlane::start(&tools));
-    let failover = || Failover { recovery: Duration::from_secs(90), ..Failover::default() };
+    // Both nodes, the control plane and who asks share this machine.
+    let failover = || Failover { rate: 5, recovery: Duration::from_secs(240), ..Failover::default() };
     runtime().block_on(async {
         let manifest = format!("{WHOLE}ray: {{workers: {{cpu: {{min: 1}}}}}}\n");
         let standing = standing(plane, &nodes(4, 110), manifest).await;
