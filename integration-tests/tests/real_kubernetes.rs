@@ -72,17 +72,7 @@ fn the_ray_platform_serves_changes_in_place_and_goes() {
     let _nodes = Kwok::start(&plane, &nodes(10, 2));
     let inside = Inside::new(&plane).with_kuberays_kinds();
     // The operator in earnest runs beside the pod that stands for it, once its kinds are there.
-    let starting = {
-        let plane = plane.clone();
-        std::thread::spawn(move || {
-            plane.wait("KubeRay's kinds", Duration::from_secs(120), || {
-                ["rayclusters", "rayjobs", "rayservices"]
-                    .iter()
-                    .all(|kind| plane.has(&["crd", &format!("{kind}.ray.io")]))
-            });
-            KubeRay::start_operator(&plane, &[])
-        })
-    };
+    let starting = KubeRay::start_when_asked_for(&plane);
     runtime().block_on(async {
         let stack = inside.stack(WHOLE, &[]);
         let (report, events) = inside.up(&stack).await.unwrap();

@@ -66,17 +66,7 @@ struct Standing {
 async fn standing(plane: Arc<ControlPlane>, nodes: &[Node], manifest: String) -> Standing {
     let kwok = Kwok::start(&plane, nodes);
     let inside = Inside::new(&plane).with_kuberays_kinds();
-    let starting = {
-        let plane = plane.clone();
-        std::thread::spawn(move || {
-            plane.wait("KubeRay's kinds", Duration::from_secs(120), || {
-                ["rayclusters", "rayjobs", "rayservices"]
-                    .iter()
-                    .all(|kind| plane.has(&["crd", &format!("{kind}.ray.io")]))
-            });
-            KubeRay::start_operator(&plane, &[])
-        })
-    };
+    let starting = KubeRay::start_when_asked_for(&plane);
     let (report, events) = inside.up(&inside.stack(&manifest, &[])).await.unwrap();
     assert!(report.summary.complete(), "{:#?}", failures(&events));
     Standing { _operator: starting.join().unwrap(), _nodes: kwok, inside, plane, manifest }

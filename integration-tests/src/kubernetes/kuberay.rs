@@ -2,6 +2,8 @@
 
 use std::{
     net::{TcpListener, TcpStream},
+    sync::Arc,
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -32,6 +34,20 @@ impl KubeRay {
         let crds = plane.tools().crds().display().to_string();
         plane.kubectl_ok(&["apply", "--server-side", "--force-conflicts", "--field-manager=test", "-f", &crds]);
         plane.kubectl_ok(&["wait", "--for=condition=Established", "--timeout=60s", "crd/rayclusters.ray.io"]);
+    }
+
+    /// Starts the operator in a thread of its own, as soon as somebody has installed its kinds: it
+    /// runs beside the pod that stands for it.
+    pub fn start_when_asked_for(plane: &Arc<ControlPlane>) -> JoinHandle<Self> {
+        let plane = plane.clone();
+        std::thread::spawn(move || {
+            plane.wait("KubeRay's kinds", Duration::from_secs(120), || {
+                ["rayclusters", "rayjobs", "rayservices"]
+                    .iter()
+                    .all(|kind| plane.has(&["crd", &format!("{kind}.ray.io")]))
+            });
+            Self::start_operator(&plane, &[])
+        })
     }
 
     /// Starts the operator, whose kinds are there, with more in its environment: switches of its
