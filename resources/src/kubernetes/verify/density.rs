@@ -3,9 +3,10 @@
 //! Managed node groups compute the number when they are made: a vpc-cni that got prefix
 //! delegation later leaves a g4dn.xlarge at 29 pods instead of 110 (eksctl#4478).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::{Found, Measure, Stop, Verifier, ready, text};
 use crate::platform::PoolSubject;
@@ -13,7 +14,22 @@ use crate::platform::PoolSubject;
 /// The label of a node's pool.
 const POOL: &str = "rayplat.io/pool";
 
+/// A node that has just come has no GPUs before the device plugin's pod is there.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 pub(super) async fn run(verifier: &Verifier<'_>) -> Result<Found, Stop> {
+    let until = Instant::now() + PATIENCE / verifier.ctx.time_scale();
+    loop {
+        let found = look(verifier).await?;
+        if found.measures.iter().all(|measure| measure.passed) || Instant::now() >= until {
+            return Ok(found);
+        }
+        (verifier.say)("a node has less than it should; it may have just come: looking again");
+        verifier.ctx.sleep(Duration::from_secs(5)).await;
+    }
+}
+
+async fn look(verifier: &Verifier<'_>) -> Result<Found, Stop> {
     let pools: BTreeMap<_, _> = verifier.subject.pools.iter().filter(|(_, pool)| pool.gpus).collect();
     if pools.is_empty() {
         return Err(Stop::not_run(
