@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{
     in_cluster::{RayPlace, tolerations},
     instance_types::{self, Accelerator},
-    manifest::{Resolved, ResolvedPool, ResolvedRay},
+    manifest::{Resolved, ResolvedAddon, ResolvedPool, ResolvedRay},
     room::Room,
 };
 
@@ -80,7 +80,7 @@ impl Subject {
     /// The platform of a manifest.
     #[must_use]
     pub fn of(manifest: &Resolved) -> Self {
-        let prefix_delegation = prefix_delegation(manifest);
+        let prefix_delegation = manifest.addons.get("vpc-cni").is_some_and(ResolvedAddon::delegates_prefixes);
         let pool = |pool: &ResolvedPool| PoolSubject {
             max: pool.max + pool.fallback.as_ref().map_or(0, |fallback| fallback.max),
             gpus: pool.accelerator == Accelerator::Nvidia,
@@ -123,10 +123,4 @@ fn of_ray(manifest: &Resolved, ray: &ResolvedRay, place: RayPlace, prefix_delega
         autoscaling: ray.autoscaling,
         groups: ray.workers.iter().map(group).collect(),
     }
-}
-
-/// Whether the manifest's vpc-cni gives whole prefixes.
-fn prefix_delegation(manifest: &Resolved) -> bool {
-    let env = manifest.addons.get("vpc-cni").and_then(|addon| addon.configuration.get("env"));
-    env.is_some_and(|env| env["ENABLE_PREFIX_DELEGATION"] == "true")
 }

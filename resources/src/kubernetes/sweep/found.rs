@@ -6,7 +6,7 @@ use rayplat_engine::{context::Ctx, error::ProviderError};
 use serde_json::Value;
 
 use super::{
-    super::{ClusterAccess, Kubernetes, deletion::is_going, gvk::Reference, marks},
+    super::{ClusterAccess, Kubernetes, gvk::Reference, marks},
     Volume,
 };
 
@@ -177,11 +177,6 @@ pub(super) fn uses(pod: &Value, claim: &Reference) -> bool {
     !text(pod, "/spec/nodeName").is_empty()
         && Some(text(pod, "/metadata/namespace")) == claim.namespace.as_deref()
         && claims.any(|name| *name == claim.name.as_str())
-}
-
-/// Whether an object's deletion has begun.
-pub(super) fn leaves(live: &Value) -> bool {
-    is_going(live)
 }
 
 fn text<'a>(live: &'a Value, pointer: &str) -> &'a str {

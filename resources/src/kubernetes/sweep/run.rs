@@ -14,9 +14,14 @@ use rayplat_engine::{
 use serde_json::json;
 
 use super::{
-    super::{api::Apply, deletion::holds, gvk::Reference, marks},
+    super::{
+        api::Apply,
+        deletion::{holds, is_going},
+        gvk::Reference,
+        marks,
+    },
     Volumes, ask,
-    found::{Held, Look, Thing, leaves, uses},
+    found::{Held, Look, Thing, uses},
 };
 use crate::aws::balancers_left;
 
@@ -87,7 +92,7 @@ impl<'a> Run<'a> {
 
     /// This very object and no other of its name.
     async fn end(&self, of: &Reference, live: &serde_json::Value) -> Result<(), ProviderError> {
-        if leaves(live) {
+        if is_going(live) {
             return Ok(());
         }
         let uid = live["metadata"]["uid"].as_str().unwrap_or_default();
@@ -150,6 +155,6 @@ impl<'a> Run<'a> {
         }
         self.end(&of, &live).await?;
         // Its controller may leave it.
-        if leaves(&live) { self.end(&pod.0, &pod.1).await } else { Ok(()) }
+        if is_going(&live) { self.end(&pod.0, &pod.1).await } else { Ok(()) }
     }
 }

@@ -348,6 +348,14 @@ impl AmiType {
     }
 }
 
+impl ResolvedAddon {
+    /// Whether nodes give pods whole prefixes of addresses, where this is the vpc-cni.
+    #[must_use]
+    pub fn delegates_prefixes(&self) -> bool {
+        self.configuration.get("env").is_some_and(|env| env["ENABLE_PREFIX_DELEGATION"] == "true")
+    }
+}
+
 impl Addons {
     /// Every addon that can be named, with EKS's name, what the manifest says
     /// of it and whether it is there by default.
@@ -366,10 +374,7 @@ impl Addons {
     /// Whether nodes give pods whole prefixes of addresses.
     #[must_use]
     pub fn prefix_delegation(&self) -> bool {
-        let vpc_cni = self.resolve().remove("vpc-cni");
-        vpc_cni.is_some_and(|addon| {
-            addon.configuration.get("env").is_some_and(|env| env["ENABLE_PREFIX_DELEGATION"] == "true")
-        })
+        self.resolve().get("vpc-cni").is_some_and(ResolvedAddon::delegates_prefixes)
     }
 
     fn resolve(&self) -> BTreeMap<String, ResolvedAddon> {
